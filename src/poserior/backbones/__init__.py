@@ -1,0 +1,1 @@
+"""Images to features; the only place that imports timm."""

@@ -1,0 +1,1 @@
+"""From a density to a confidence that can be trusted."""

@@ -1,0 +1,1 @@
+"""Files to `Sample`: one data set, one file."""

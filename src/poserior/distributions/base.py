@@ -1,0 +1,96 @@
+"""The contract of every density in the library."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution as TorchDistribution
+
+
+class GaussianKernel:
+    """``k(y) = exp(-sum_d (y_d - center_d)^2 / (2 width_d^2))``: OKS of one keypoint, as a function of the label.
+
+    Args:
+        center: ``(..., D)``, the predicted point.
+        width: ``(..., D)``, positive; see `poserior.geometry.oks_widths`.
+    """
+
+    def __init__(self, center: Float[Tensor, "*B D"], width: Float[Tensor, "*B D"]) -> None:
+        self.center, self.width = center, width
+
+    def __call__(self, value: Tensor) -> Tensor:
+        return torch.exp(-0.5 * ((value - self.center) / self.width).square().sum(-1))
+
+
+Kernel = GaussianKernel | Callable[[Tensor], Tensor]
+
+
+class Distribution(TorchDistribution):
+    """A density over points: what every head returns.
+
+    ``batch_shape`` is ``(B, K)`` for per-keypoint heads and ``event_shape`` is ``(D,)``. Beyond
+    `torch.distributions.Distribution` it has a `mode`, a `covariance`, deterministic `nodes` for quadrature,
+    `expectation`, `credible_level`, and `affine` and indexing, which give the density of a moved or mirrored point.
+
+    Arguments are never validated (validation breaks `torch.export`); subclasses pass ``validate_args=False``.
+    """
+
+    log_prob_is_exact: bool = True
+    arg_constraints: dict[str, Any] = {}
+    has_rsample = False
+
+    @property
+    @abstractmethod
+    def mode(self) -> Tensor:
+        """``batch_shape + (D,)``: a point of highest density."""
+
+    @property
+    @abstractmethod
+    def mean(self) -> Tensor:
+        """``batch_shape + (D,)``."""
+
+    @property
+    @abstractmethod
+    def covariance(self) -> Tensor:
+        """``batch_shape + (D, D)``."""
+
+    @abstractmethod
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log density at `value` ``(..., *batch_shape, D)``, in nats per keypoint; exact and normalised."""
+
+    @abstractmethod
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Independent draws, ``sample_shape + batch_shape + (D,)``."""
+
+    @abstractmethod
+    def nodes(self) -> tuple[Tensor, Tensor]:
+        """Deterministic quadrature: points ``(M, *batch_shape, D)`` and weights ``(M, *batch_shape)`` that sum to 1."""
+
+    @abstractmethod
+    def affine(self, scale: Tensor, shift: Tensor) -> "Distribution":
+        """The law of ``scale * y + shift``; both broadcast against ``batch_shape + (D,)``, negative scales mirror."""
+
+    @abstractmethod
+    def __getitem__(self, index: Any) -> "Distribution":
+        """The laws at an index of the batch shape (as of a tensor of that shape)."""
+
+    @property
+    def variance(self) -> Tensor:
+        """``batch_shape + (D,)``: the diagonal of `covariance`."""
+        return self.covariance.diagonal(dim1=-2, dim2=-1)
+
+    def expectation(self, kernel: Kernel) -> Tensor:
+        """``E[kernel(Y)]``, shape ``batch_shape``: in closed form where the subclass has one, else over the `nodes`."""
+        points, weights = self.nodes()
+        return (weights * kernel(points)).sum(0)
+
+    def credible_level(self, value: Tensor) -> Tensor:
+        """The mass of the region of higher density than `value` has: 0 at the mode, uniform on [0, 1] if the law is true.
+
+        The p % highest-density region holds `value` if its level is at most p %.
+        """
+        points, weights = self.nodes()
+        return (weights * (self.log_prob(points) > self.log_prob(value))).sum(0)

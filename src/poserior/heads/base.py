@@ -1,0 +1,36 @@
+"""The contract of every head: features in, a density out."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from poserior.distributions import Distribution
+
+
+class Head(nn.Module, ABC):
+    """Features ``(B, C, H, W)`` to one density per keypoint.
+
+    The density lives in crop-normalised coordinates: [-0.5, 0.5] on each axis of the crop, 0.5 at its right or bottom
+    edge (a third axis is depth in the same unit). So every head's ``-log_prob`` is in the same nats per keypoint.
+
+    Args:
+        in_channels: C.
+        num_keypoints: K.
+        dim: D, 2 or 3.
+    """
+
+    def __init__(self, in_channels: int, num_keypoints: int, dim: int = 2) -> None:
+        super().__init__()
+        if dim not in (2, 3):
+            raise ValueError(f"expected dim 2 or 3, found {dim}")
+        self.in_channels, self.num_keypoints, self.dim = in_channels, num_keypoints, dim
+
+    @abstractmethod
+    def forward(self, features: Float[Tensor, "B C H W"]) -> Distribution:
+        """The predicted density, ``batch_shape (B, K)``, ``event_shape (D,)``."""
+
+    def loss(self, distribution: Distribution, target: Float[Tensor, "B K D"]) -> Float[Tensor, "B K"]:
+        """What is minimised, per keypoint: the negative log-likelihood, unless the head's paper trains on something else."""
+        return -distribution.log_prob(target)

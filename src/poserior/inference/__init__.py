@@ -1,0 +1,1 @@
+"""From pictures and boxes to `Prediction`s."""

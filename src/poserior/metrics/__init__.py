@@ -1,0 +1,1 @@
+"""`(preds, target)` to a number; function and class in one file."""

@@ -1,0 +1,146 @@
+"""What flows through the library: one person in a picture, the answers to a batch, one predicted person.
+
+Frozen records of tensors and a `Skeleton`; the conversions of a `Prediction` to plain values are their only logic.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+from torch.distributions import Distribution
+
+from poserior.skeletons import Skeleton
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One person in one picture, as a data set gives it and as a transform gives it on.
+
+    Attributes:
+        image: RGB, ``(H, W, 3)``, 0..255; the whole picture, or after the top-down transform the crop.
+        keypoints: ``(K, 2)`` float32 pixels of `image`; zeros where not labelled.
+        visibility: ``(K,)`` int64, COCO's: 0 not labelled, 1 occluded, 2 visible.
+        box_xyxy: the person's box in pixels of the original picture.
+        area: the object's area in square pixels of the original picture (COCO: the mask's).
+        skeleton: what the keypoints are.
+        image_id: the picture's id, as its file has it.
+        annotation_id: the person's id.
+        score: how sure a detector was of the box; 1 for an annotated one.
+        source: where the picture lies, for messages.
+        crop: original picture's pixels to `image`'s pixels, ``(2, 3)`` float64; None before cropping.
+        flipped: the crop shows the mirror image (its keypoints are exchanged already).
+        head_size: MPII's head size in pixels of the original picture.
+        joints_3d: ``(J, 3)`` in metres in the camera's frame (x right, y down, z away), where known.
+        true_keypoints: ``(K, 2)`` pixels of the original picture before label noise was added, where known.
+        label_law: the law the labels were drawn from, in pixels of the original picture, where known:
+            ``batch_shape (K,)``, ``event_shape (2,)``.
+    """
+
+    image: UInt8[Tensor, "H W 3"]
+    keypoints: Float[Tensor, "K 2"]
+    visibility: Int[Tensor, "K"]
+    box_xyxy: Float[Tensor, "4"]
+    area: float
+    skeleton: Skeleton
+    image_id: int | str
+    annotation_id: int = 0
+    score: float = 1.0
+    source: str = ""
+    crop: Float[Tensor, "2 3"] | None = None
+    flipped: bool = False
+    head_size: float | None = None
+    joints_3d: Float[Tensor, "J 3"] | None = None
+    true_keypoints: Float[Tensor, "K 2"] | None = None
+    label_law: Distribution | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What a batch of B crops should be answered with.
+
+    Attributes:
+        keypoints: ``(B, K, D)`` in crop-normalised coordinates ([-0.5, 0.5] inside the crop); zeros where not labelled.
+        visibility: ``(B, K)``, COCO's 0/1/2.
+        area: ``(B,)`` object area in square pixels of the original picture.
+        box_xyxy: ``(B, 4)`` in pixels of the original picture.
+        crop: ``(B, 2, 3)`` float64, original picture's pixels to crop pixels.
+        image_id: B picture ids.
+        annotation_id: B person ids.
+        head_size: ``(B,)``, not a number where unknown.
+    """
+
+    keypoints: Float[Tensor, "B K D"]
+    visibility: Int[Tensor, "B K"]
+    area: Float[Tensor, "B"]
+    box_xyxy: Float[Tensor, "B 4"]
+    crop: Float[Tensor, "B 2 3"]
+    image_id: tuple[int | str, ...]
+    annotation_id: tuple[int, ...]
+    head_size: Float[Tensor, "B"]
+
+    @property
+    def labelled(self) -> Tensor:
+        """``(B, K)`` bool: the keypoints that count."""
+        return self.visibility > 0
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """One predicted person, on the CPU, in pixels of the original picture.
+
+    Attributes:
+        keypoints: ``(K, D)``, the mode of the predicted density.
+        covariance: ``(K, D, D)`` in square pixels.
+        visibility: ``(K,)`` probability that the keypoint is one a human would label (in the picture, seen or guessed).
+        confidence: ``(K,)`` in [0, 1], the OKS that can be expected of the keypoint.
+        score: the person's: the visibility-weighted mean of `confidence`, times the box's score.
+        box_xyxy: the box the person was looked for in.
+        skeleton: what the keypoints are.
+        image_id: the picture's id or name.
+        distribution: the predicted density itself, ``batch_shape (K,)``, ``event_shape (D,)``; None when read from a file.
+    """
+
+    keypoints: Float[Tensor, "K D"]
+    covariance: Float[Tensor, "K D D"]
+    visibility: Float[Tensor, "K"]
+    confidence: Float[Tensor, "K"]
+    score: float
+    box_xyxy: Float[Tensor, "4"]
+    skeleton: Skeleton
+    image_id: int | str = 0
+    distribution: Distribution | None = field(default=None, repr=False)
+
+    def to_coco(self, category_id: int = 1) -> dict[str, Any]:
+        """One entry of a COCO keypoint-results file; the extra keys are ones that COCO's tools pass over.
+
+        COCO's keypoints are pixel indices, hence the shift by half a pixel. Each triple's third number is the
+        keypoint's confidence.
+        """
+        flat = torch.cat([self.keypoints[:, :2].double() - 0.5, self.confidence[:, None].double()], 1)
+        x0, y0, x1, y1 = self.box_xyxy.double().tolist()
+        return {
+            "image_id": self.image_id,
+            "category_id": category_id,
+            "keypoints": [round(value, 4) for value in flat.flatten().tolist()],
+            "score": round(float(self.score), 6),
+            "bbox": [round(value, 3) for value in (x0, y0, x1 - x0, y1 - y0)],
+            "covariance": [[round(value, 4) for value in row] for row in self.covariance.double().flatten(1).tolist()],
+            "visibility": [round(value, 4) for value in self.visibility.double().tolist()],
+            "confidence": [round(value, 4) for value in self.confidence.double().tolist()],
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and lists, in the library's own convention (continuous pixels, boxes as two corners)."""
+        return {
+            "image_id": self.image_id,
+            "skeleton": self.skeleton.name,
+            "keypoint_names": list(self.skeleton.keypoints),
+            "keypoints": self.keypoints.tolist(),
+            "covariance": self.covariance.tolist(),
+            "visibility": self.visibility.tolist(),
+            "confidence": self.confidence.tolist(),
+            "score": float(self.score),
+            "box_xyxy": self.box_xyxy.tolist(),
+        }
