@@ -53,7 +53,7 @@ def crop_affine(
     Returns:
         An affine ``(2, 3)`` in float64: ``crop_point = A[:, :2] @ image_point + A[:, 2]``.
 
-    >>> crop_affine(torch.tensor([0.0, 0.0, 8.0, 4.0]), (16, 16), box_padding=1.0).tolist()
+    >>> crop_affine(torch.tensor([0.0, 0.0, 8.0, 4.0]), (16, 16), box_padding=1.0).abs().tolist()
     [[2.0, 0.0, 0.0], [0.0, 2.0, 4.0]]
     """
     x0, y0, x1, y1 = box_xyxy.double().tolist()
@@ -90,7 +90,7 @@ def invert_affine(affine: Float[Tensor, "*B 2 3"]) -> Float[Tensor, "*B 2 3"]:
 
 def affine_zoom(affine: Float[Tensor, "*B 2 3"]) -> Float[Tensor, "*B"]:
     """How many crop pixels one image pixel becomes (square root of the area's growth)."""
-    return torch.linalg.det(affine[..., :2]).abs().sqrt()
+    return torch.linalg.det(affine[..., :2]).abs().sqrt()  # type: ignore[no-any-return]  # torch leaves linalg.det untyped
 
 
 def crop_sides(image_size: tuple[int, int], like: Tensor) -> Float[Tensor, "2"]:
@@ -130,7 +130,7 @@ def covariance_to_image(
 def oks_widths(
     area: Float[Tensor, "B"], oks_sigmas: Float[Tensor, "K"], crop: Float[Tensor, "B 2 3"], image_size: tuple[int, int]
 ) -> Float[Tensor, "B K 2"]:
-    """The width ``l`` of OKS's Gaussian ``exp(-d^2 / 2 l^2)``, ``l = 2 sigma_k sqrt(area)``, per axis in crop-normalised units.
+    """The width ``l = 2 sigma_k sqrt(area)`` of OKS = ``exp(-d^2 / 2 l^2)``, per axis, crop-normalised.
 
     Args:
         area: the object's area in square image pixels.

@@ -99,7 +99,7 @@ class Prediction:
         box_xyxy: the box the person was looked for in.
         skeleton: what the keypoints are.
         image_id: the picture's id or name.
-        distribution: the predicted density itself, ``batch_shape (K,)``, ``event_shape (D,)``; None when read from a file.
+        distribution: the predicted density itself, ``batch_shape (K,)``; None when read from a file.
     """
 
     keypoints: Float[Tensor, "K D"]
@@ -144,3 +144,52 @@ class Prediction:
             "score": float(self.score),
             "box_xyxy": self.box_xyxy.tolist(),
         }
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """N predicted people beside the truth: what metrics and reports are made of. On the CPU.
+
+    Attributes:
+        name: what the table calls it, e.g. the head's name.
+        skeleton: what the keypoints are.
+        image_id: N picture ids.
+        annotation_id: N person ids.
+        keypoints: ``(N, K, 2)`` predicted modes in pixels of the original picture.
+        covariance: ``(N, K, 2, 2)`` in square pixels; None for a bare results file.
+        confidence: ``(N, K)`` in [0, 1].
+        visibility: ``(N, K)`` predicted probabilities; None for a bare results file.
+        score: ``(N,)`` the people's scores.
+        target: ``(N, K, 2)`` the labels in pixels of the original picture.
+        target_visibility: ``(N, K)`` COCO's 0/1/2.
+        area: ``(N,)`` annotated object area in square pixels.
+        box_xyxy: ``(N, 4)``.
+        log_prob: ``(N, K)`` log density of the labels, nats in crop-normalised units; None without a density.
+        credible_level: ``(N, K)``, see `Distribution.credible_level`; None without a density.
+        ellipse_radius: ``(N, K)`` Mahalanobis radius, about the mean, of the ellipse that holds 90 % under the density.
+        mean: ``(N, K, 2)`` mean of the density in pixels, the centre of that ellipse.
+        error_draws: ``(M,)`` draws of the predicted law's error along one axis, in its own standard deviations.
+        errors: ``(M',)`` the same of the labels' actual errors under the predicted law.
+        label_draws: ``(M'',)`` the same of the true label law, where the data set knows it.
+    """
+
+    name: str
+    skeleton: Skeleton
+    image_id: tuple[int | str, ...]
+    annotation_id: tuple[int, ...]
+    keypoints: Float[Tensor, "N K 2"]
+    confidence: Float[Tensor, "N K"]
+    score: Float[Tensor, "N"]
+    target: Float[Tensor, "N K 2"]
+    target_visibility: Int[Tensor, "N K"]
+    area: Float[Tensor, "N"]
+    box_xyxy: Float[Tensor, "N 4"]
+    covariance: Float[Tensor, "N K 2 2"] | None = None
+    visibility: Float[Tensor, "N K"] | None = None
+    log_prob: Float[Tensor, "N K"] | None = None
+    credible_level: Float[Tensor, "N K"] | None = None
+    ellipse_radius: Float[Tensor, "N K"] | None = None
+    mean: Float[Tensor, "N K 2"] | None = None
+    error_draws: Float[Tensor, "M"] | None = None
+    errors: Float[Tensor, "E"] | None = None
+    label_draws: Float[Tensor, "L"] | None = None

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -39,7 +39,7 @@ class Distribution(TorchDistribution):
     """
 
     log_prob_is_exact: bool = True
-    arg_constraints: dict[str, Any] = {}
+    arg_constraints: ClassVar[dict[str, Any]] = {}
     has_rsample = False
 
     @property
@@ -88,7 +88,7 @@ class Distribution(TorchDistribution):
         return (weights * kernel(points)).sum(0)
 
     def credible_level(self, value: Tensor) -> Tensor:
-        """The mass of the region of higher density than `value` has: 0 at the mode, uniform on [0, 1] if the law is true.
+        """Mass of all points denser than `value`: 0 at the mode, uniform on [0, 1] if the law is true.
 
         The p % highest-density region holds `value` if its level is at most p %.
         """

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -32,5 +31,5 @@ class Head(nn.Module, ABC):
         """The predicted density, ``batch_shape (B, K)``, ``event_shape (D,)``."""
 
     def loss(self, distribution: Distribution, target: Float[Tensor, "B K D"]) -> Float[Tensor, "B K"]:
-        """What is minimised, per keypoint: the negative log-likelihood, unless the head's paper trains on something else."""
+        """What is minimised, per keypoint: -log_prob, unless the head's paper trains on something else."""
         return -distribution.log_prob(target)

@@ -55,7 +55,8 @@ class Skeleton:
         """The position of a keypoint's name."""
         if keypoint not in self.keypoints:
             raise InputError(
-                f"expected a keypoint of skeleton {self.name!r} ({', '.join(self.keypoints)}), found {keypoint!r}; correct the name"
+                f"expected a keypoint of skeleton {self.name!r} ({', '.join(self.keypoints)}), found {keypoint!r};"
+                " correct the name"
             )
         return self.keypoints.index(keypoint)
 
@@ -85,7 +86,8 @@ def load(name_or_path: str | Path) -> Skeleton:
     path = Path(name_or_path)
     if not path.is_file():
         raise InputError(
-            f"expected a skeleton's name ({', '.join(names())}) or the path of a YAML file, found {str(name_or_path)!r}; correct it"
+            f"expected a skeleton's name ({', '.join(names())}) or the path of a YAML file,"
+            f" found {str(name_or_path)!r}; correct it"
         )
     return _parse(path.read_text(encoding="utf-8", errors="replace"), str(path))
 
@@ -95,7 +97,8 @@ def _parse(text: str, source: str) -> Skeleton:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(
-            f"expected YAML in skeleton file {source}, found a syntax error ({' '.join(str(error).split())}); correct it"
+            f"expected YAML in skeleton file {source}, found a syntax error"
+            f" ({' '.join(str(error).split())}); correct it"
         ) from None
     try:
         return _build(content)
