@@ -1,0 +1,57 @@
+"""Ellipses that hold a given mass of a density, for drawings and for the evaluation record."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from poserior.distributions import Distribution
+
+
+def ellipse_radius(distribution: Distribution, level: float = 0.9) -> Tensor:
+    """Mahalanobis radius, about the mean, of the ellipse that holds `level` of the density.
+
+    ``P((Y - mean)^T covariance^-1 (Y - mean) <= radius^2) = level``, from the density's own quadrature nodes; the
+    Gaussian's is ``sqrt(-2 ln(1 - level))`` in the plane, a heavy-tailed law's differs.
+
+    Args:
+        distribution: ``batch_shape (...)``, ``event_shape (D,)``.
+        level: the mass, in (0, 1).
+
+    Returns:
+        ``batch_shape``.
+    """
+    points, weights = distribution.nodes()
+    inverse_factor = torch.linalg.inv(torch.linalg.cholesky(distribution.covariance))
+    whitened = (inverse_factor @ (points - distribution.mean)[..., None])[..., 0]
+    return weighted_quantile(whitened.norm(dim=-1), weights, level)
+
+
+def weighted_quantile(
+    values: Float[Tensor, "M *B"], weights: Float[Tensor, "M *B"], level: float
+) -> Float[Tensor, "*B"]:
+    """The quantile of weighted values along the first axis, linear between the middles of the weights' steps.
+
+    >>> weighted_quantile(torch.tensor([1.0, 3.0, 2.0]), torch.tensor([0.25, 0.25, 0.5]), 0.5).item()
+    2.0
+    """
+    values, order = values.sort(0)
+    weights = weights.gather(0, order)
+    middles = weights.cumsum(0) - weights / 2
+    above = (middles < level * weights.sum(0)).sum(0, keepdim=True).clamp(1, len(values) - 1)
+    low, high = middles.gather(0, above - 1), middles.gather(0, above)
+    share = ((level * weights.sum(0) - low) / (high - low).clamp_min(1e-12)).clamp(0, 1)
+    return torch.lerp(values.gather(0, above - 1), values.gather(0, above), share)[0]
+
+
+def central_ellipse(
+    center: Float[Tensor, "*B 2"], covariance: Float[Tensor, "*B 2 2"], radius: Float[Tensor, "*B"]
+) -> tuple[Float[Tensor, "*B 2"], Float[Tensor, "*B 2"], Float[Tensor, "*B"]]:
+    """Centre, half-axes ``(major, minor)`` and the major axis's angle (radians, clockwise on the screen).
+
+    >>> _, axes, angle = central_ellipse(torch.zeros(2), torch.diag(torch.tensor([4.0, 9.0])), torch.tensor(2.0))
+    >>> axes.tolist(), abs(round(angle.item(), 4))
+    ([6.0, 4.0], 1.5708)
+    """
+    values, vectors = torch.linalg.eigh(covariance)
+    axes = values.clamp_min(0).sqrt().flip(-1) * radius[..., None]
+    return center, axes, torch.atan2(vectors[..., 1, 1], vectors[..., 0, 1])
