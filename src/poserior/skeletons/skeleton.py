@@ -65,7 +65,7 @@ def names() -> tuple[str, ...]:
     """The built-in skeletons.
 
     >>> names()
-    ('coco17', 'h36m17', 'lsp14', 'mpii16')
+    ('coco17', 'face14', 'h36m17', 'lsp14', 'mpii16')
     """
     files = resources.files("poserior.skeletons").iterdir()
     return tuple(sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")))

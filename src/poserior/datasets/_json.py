@@ -1,0 +1,94 @@
+"""Reading annotation files: every mistake in one gives a sentence that names the file and the entry."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poserior.errors import InputError
+
+
+def load_json(path: str | Path) -> Any:
+    """The content of a JSON file, unpacked first if its name ends in ``.gz``."""
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+        return json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"expected a file at {path}, could not read it ({error}); correct the path") from None
+    except (ValueError, RecursionError) as error:  # syntax, or bytes that are no text
+        raise InputError(f"expected JSON in {path}, found something else ({error}); restore the file") from None
+
+
+def entries(content: Any, key: str, path: str | Path) -> list[dict[str, Any]]:
+    """The list of records under a key of the file's top."""
+    found = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(found, list):
+        raise InputError(
+            f"expected a list under the key {key!r} at the top of {path}, found none; is it COCO's format?"
+        )
+    return records(found, f"{key!r} of {path}")
+
+
+def records(found: Any, where: str) -> list[dict[str, Any]]:
+    """A list of mappings, or a complaint."""
+    if not isinstance(found, list):
+        raise InputError(f"expected a list in {where}, found {type(found).__name__}; correct the file")
+    for number, record in enumerate(found):
+        if not isinstance(record, dict):
+            raise InputError(f"expected records in {where}, found {record!r:.60} as number {number}; correct the file")
+    return found
+
+
+def column(rows: Sequence[dict[str, Any]], key: str, where: str) -> list[Any]:
+    """One key of every record; all must have it."""
+    try:
+        return [row[key] for row in rows]
+    except KeyError:
+        bad = next(i for i, row in enumerate(rows) if key not in row)
+        raise InputError(
+            f"expected the key {key!r} in every record of {where}, found none in {_name(rows, bad)}; add it"
+        ) from None
+
+
+def numbers(
+    rows: Sequence[dict[str, Any]], values: Sequence[Any], width: int, key: str, where: str
+) -> NDArray[np.float64]:
+    """Finite numbers as ``(N, width)``; `rows` only name the culprit."""
+    try:
+        array = np.array(values, np.float64).reshape(len(rows), -1)
+    except (ValueError, TypeError, OverflowError):
+        array = np.empty((len(rows), 0))
+    if array.shape[1] == width and np.isfinite(array).all():
+        return array
+    for i, value in enumerate(values):
+        try:
+            row = np.array(value, np.float64).ravel()
+        except (ValueError, TypeError, OverflowError):
+            row = np.empty(0)
+        if len(row) != width or not np.isfinite(row).all():
+            found = f"{len(value)} values" if isinstance(value, list) and len(value) != width else f"{value!r:.80}"
+            raise InputError(
+                f"expected {width} finite numbers under {key!r} in {where}, found {found} in {_name(rows, i)};"
+                " correct or remove it"
+            )
+    return np.empty((0, width))
+
+
+def whole_numbers(rows: Sequence[dict[str, Any]], values: Sequence[Any], key: str, where: str) -> NDArray[np.int64]:
+    """Integers as ``(N,)``; `rows` only name the culprit."""
+    for i, value in enumerate(values):
+        if not isinstance(value, int) or abs(value) >= 2**63:
+            raise InputError(
+                f"expected a whole number under {key!r} in {where}, found {value!r:.60} in {_name(rows, i)}; correct it"
+            )
+    return np.array(values, np.int64)
+
+
+def _name(rows: Sequence[dict[str, Any]], index: int) -> str:
+    return f"id {rows[index]['id']!r}" if "id" in rows[index] else f"number {index}"
