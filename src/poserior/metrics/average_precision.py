@@ -1,0 +1,154 @@
+"""COCO's average precision and recall for keypoints: pycocotools' numbers, for any skeleton."""
+
+import contextlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from torch import Tensor
+
+from poserior.metrics.base import Collected, Visibility
+from poserior.metrics.coco_files import Json, load_annotations, load_results
+from poserior.structures import Evaluation
+
+KEYS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
+
+
+def coco_average_precision(
+    results: Sequence[Json] | str | Path,
+    annotations: Json | str | Path,
+    oks_sigmas: Sequence[float],
+    category_id: int | None = None,
+) -> dict[str, float]:
+    """AP and AR of the official COCO keypoint evaluation (Lin et al., 2014), computed by pycocotools.
+
+    Mean over OKS thresholds .50:.05:.95, at most 20 people per picture, crowds and people without labelled keypoints
+    ignored; M is an object area of 32^2 to 96^2 square pixels, L above. Results count in the pictures that the
+    annotations list.
+
+    Args:
+        results: a COCO results list ``[{image_id, category_id, keypoints: [x, y, c, ...], score}, ...]`` or its file.
+        annotations: a COCO dictionary or its file (``.json``, ``.json.gz``).
+        oks_sigmas: one constant per keypoint; they say how many keypoints there are.
+        category_id: whom to count; by default the one category with keypoints, or the one named person.
+
+    Returns:
+        ``AP, AP50, AP75, APM, APL, AR, AR50, AR75, ARM, ARL`` in [0, 1]; not a number where no object is in the range
+        (pycocotools says -1). Without results all that is defined is 0.
+
+    Raises:
+        InputError: a file cannot be used; the sentence names the entry.
+    """
+    num_keypoints = len(oks_sigmas)
+    truth = load_annotations(annotations, num_keypoints, category_id)
+    entries = load_results(results, truth, num_keypoints)
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools has no quiet mode
+        evaluation = COCOeval(_index(truth, truth["annotations"]), _index(truth, entries), "keypoints")
+        evaluation.params.kpt_oks_sigmas = np.asarray(oks_sigmas, dtype=np.float64)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return {
+        key: float(value) if value >= 0 else float("nan") for key, value in zip(KEYS, evaluation.stats, strict=True)
+    }
+
+
+def evaluation_to_coco(evaluation: Evaluation) -> tuple[Json, list[Json]]:
+    """An evaluation's people as a COCO annotation dictionary and a COCO results list.
+
+    Coordinates become pixel indices (half a pixel less), boxes corner and size. The pictures are those in which the
+    evaluation has people, so AP counts no false alarms elsewhere: it is the AP of a top-down method with given boxes.
+    """
+    return _to_coco(
+        evaluation.keypoints,
+        evaluation.target,
+        evaluation.target_visibility,
+        evaluation.area,
+        evaluation.box_xyxy,
+        evaluation.score,
+        evaluation.image_id,
+        evaluation.annotation_id,
+    )
+
+
+def _to_coco(
+    preds: Float[Tensor, "N K 2"],
+    target: Float[Tensor, "N K 2"],
+    visibility: Visibility,
+    area: Float[Tensor, "N"],
+    box_xyxy: Float[Tensor, "N 4"],
+    score: Float[Tensor, "N"],
+    image_id: Sequence[int | str],
+    annotation_id: Sequence[int],
+) -> tuple[Json, list[Json]]:
+    labelled = (visibility > 0)[..., None]
+    found = torch.cat([preds.double() - 0.5, torch.ones_like(preds[..., :1], dtype=torch.float64)], -1)
+    truth = torch.cat([target.double() - 0.5, visibility[..., None].double()], -1).where(labelled, 0.0)
+    boxes = torch.cat([box_xyxy[:, :2], box_xyxy[:, 2:] - box_xyxy[:, :2]], 1).double().tolist()
+    annotations, results = [], []
+    for n, picture in enumerate(image_id):
+        person = {"image_id": picture, "category_id": 1, "bbox": boxes[n]}
+        annotations.append(
+            person
+            | {
+                "id": annotation_id[n],
+                "keypoints": truth[n].flatten().tolist(),
+                "num_keypoints": int(labelled[n].sum()),
+                "area": float(area[n]),
+                "iscrowd": 0,
+            }
+        )
+        results.append(person | {"keypoints": found[n].flatten().tolist(), "score": float(score[n])})
+    return {
+        "images": [{"id": picture} for picture in dict.fromkeys(image_id)],
+        "categories": [{"id": 1, "name": "person"}],
+        "annotations": annotations,
+    }, results
+
+
+def _index(truth: Json, annotations: list[Json]) -> COCO:
+    dataset: Any = {"images": truth["images"], "categories": truth["categories"], "annotations": annotations}
+    coco = COCO()
+    coco.dataset = dataset
+    coco.createIndex()
+    return coco
+
+
+class CocoKeypointAP(Collected):
+    """`coco_average_precision` of a top-down method's people, over batches.
+
+    Args:
+        oks_sigmas: COCO's constants, one per keypoint.
+        kwargs: of `torchmetrics.Metric`.
+    """
+
+    higher_is_better = True
+
+    def __init__(self, oks_sigmas: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(("preds", "target", "visibility", "area", "box_xyxy", "score", "image_id"), **kwargs)
+        self.oks_sigmas = tuple(oks_sigmas)
+
+    def update(
+        self,
+        preds: Float[Tensor, "N K 2"],
+        target: Float[Tensor, "N K 2"],
+        visibility: Visibility,
+        area: Float[Tensor, "N"],
+        box_xyxy: Float[Tensor, "N 4"],
+        score: Float[Tensor, "N"],
+        image_id: Int[Tensor, "N"],
+    ) -> None:
+        self.collect(preds, target, visibility, area, box_xyxy, score, image_id)
+
+    def compute(self) -> dict[str, Tensor]:
+        preds, target, visibility, area, box_xyxy, score, image_id = (value.cpu() for value in self.collected())
+        people = range(1, len(image_id) + 1)
+        annotations, results = _to_coco(preds, target, visibility, area, box_xyxy, score, image_id.tolist(), people)
+        scores = coco_average_precision(results, annotations, self.oks_sigmas)
+        return {key: torch.tensor(value) for key, value in scores.items()}

@@ -1,0 +1,76 @@
+"""Does the confidence rank, or follow, the accuracy? Pearson's and Spearman's correlation."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from poserior.metrics.base import Collected, Visibility, labelled_values
+
+
+def pearson(
+    preds: Float[Tensor, "..."], target: Float[Tensor, "..."], visibility: Visibility | None = None
+) -> Float[Tensor, ""]:
+    """Pearson's correlation of two sets of numbers, such as confidence and realised OKS.
+
+    Not a number if one of the two is constant or fewer than two values count.
+
+    Args:
+        preds: any shape.
+        target: the same shape.
+        visibility: the same shape: which values count; all if None.
+
+    >>> preds, target = torch.tensor([1.0, 2.0, 3.0, 9.0]), torch.tensor([2.0, 4.0, 6.0, 0.0])
+    >>> pearson(preds, target, torch.tensor([1, 2, 1, 0])).item()
+    1.0
+    """
+    x, y = labelled_values(visibility, preds, target)
+    return _correlation(x, y).to(preds.dtype)
+
+
+def spearman(
+    preds: Float[Tensor, "..."], target: Float[Tensor, "..."], visibility: Visibility | None = None
+) -> Float[Tensor, ""]:
+    """Spearman's correlation: `pearson` of the ranks, equal values sharing their mean rank. Arguments as there."""
+    x, y = labelled_values(visibility, preds, target)
+    return _correlation(_ranks(x), _ranks(y)).to(preds.dtype)
+
+
+def _correlation(x: Float[Tensor, "M"], y: Float[Tensor, "M"]) -> Float[Tensor, ""]:
+    if x.numel() < 2 or bool((x == x[0]).all()) or bool((y == y[0]).all()):
+        return x.new_full((), torch.nan)
+    x, y = x - x.mean(), y - y.mean()
+    # each is brought to length 1 first, so that nothing overflows
+    cosine: Tensor = (functional.normalize(x, dim=0, eps=0) * functional.normalize(y, dim=0, eps=0)).sum()
+    return cosine.clamp(-1, 1)
+
+
+def _ranks(values: Float[Tensor, "M"]) -> Float[Tensor, "M"]:
+    _, group, size = torch.unique(values, return_inverse=True, return_counts=True)
+    return (size.cumsum(0).double() - (size - 1) / 2)[group]
+
+
+class Correlation(Collected):
+    """`pearson`, or with ``ranks=True`` `spearman`, over batches.
+
+    Args:
+        ranks: correlate the ranks.
+        kwargs: of `torchmetrics.Metric`.
+    """
+
+    higher_is_better = True
+
+    def __init__(self, ranks: bool = False, **kwargs: Any) -> None:
+        super().__init__(("preds", "target"), **kwargs)
+        self.ranks = ranks
+
+    def update(
+        self, preds: Float[Tensor, "..."], target: Float[Tensor, "..."], visibility: Visibility | None = None
+    ) -> None:
+        self.collect(*labelled_values(visibility, preds, target))
+
+    def compute(self) -> Float[Tensor, ""]:
+        preds, target = self.collected()
+        return spearman(preds, target) if self.ranks else pearson(preds, target)

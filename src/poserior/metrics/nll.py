@@ -1,0 +1,55 @@
+"""Negative log-likelihood of the labels under the predicted density."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from poserior.distributions import Distribution
+from poserior.metrics.base import Collected, Visibility, expect_shape, masked_mean
+
+
+def keypoint_nll(
+    distribution: Distribution, target: Float[Tensor, "N K D"], visibility: Visibility
+) -> Float[Tensor, "N K"]:
+    """``-log p(target)`` of every labelled keypoint in nats, not a number where not labelled.
+
+    The unit of length is that of the density: crop-normalised coordinates for a head's answer.
+    """
+    expect_shape("target", target, (*distribution.batch_shape, *distribution.event_shape), "as the density")
+    expect_shape("visibility", visibility, distribution.batch_shape, "people, keypoints")
+    labelled = visibility > 0
+    # The label is replaced before the density sees it: masking afterwards would leave gradients that are no numbers.
+    safe = torch.where(labelled[..., None], target, distribution.mode.detach())
+    return -distribution.log_prob(safe).masked_fill(~labelled, torch.nan)
+
+
+def nll(distribution: Distribution, target: Float[Tensor, "N K D"], visibility: Visibility) -> Float[Tensor, ""]:
+    """Mean of `keypoint_nll` over the labelled keypoints: nats per keypoint (not per coordinate), lower is better.
+
+    Args:
+        distribution: ``batch_shape (N, K)``, ``event_shape (D,)``.
+        target: labels in the coordinates of the density.
+        visibility: ``(N, K)``, COCO's 0/1/2 or a mask.
+
+    Raises:
+        ValueError: a shape does not fit the density's.
+    """
+    return masked_mean(keypoint_nll(distribution, target, visibility), visibility)
+
+
+class NegativeLogLikelihood(Collected):
+    """`nll` over batches."""
+
+    higher_is_better = False
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(("values", "visibility"), **kwargs)
+
+    def update(self, distribution: Distribution, target: Float[Tensor, "N K D"], visibility: Visibility) -> None:
+        self.collect(keypoint_nll(distribution, target, visibility), visibility)
+
+    def compute(self) -> Float[Tensor, ""]:
+        values, visibility = self.collected()
+        return masked_mean(values, visibility)
