@@ -1,0 +1,148 @@
+"""The table of methods: what each metric is called, how it is written, which way is better, what it says."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from poserior.report.method import Method
+
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How one metric is shown.
+
+    Attributes:
+        key: its name in ``metrics.json``.
+        better: "higher", "lower", the value it should have (a coverage's nominal one), or "" where nobody knows.
+        says: what it means, in plain words.
+        digits: after the decimal point.
+        percent: shown times 100 with a percent sign.
+        unit: written behind the number.
+    """
+
+    key: str
+    better: str | float
+    says: str
+    digits: int = 3
+    percent: bool = False
+    unit: str = ""
+
+    @property
+    def aim(self) -> str:
+        """An arrow, the value aimed at, or nothing."""
+        if isinstance(self.better, str):
+            return {"higher": "↑", "lower": "↓", "": ""}[self.better]
+        return f"→ {self.better:.0%}".replace("%", " %")
+
+    def write(self, value: Any) -> str:
+        """The value for people.
+
+        >>> Metric("EPE", "lower", "", digits=2, unit="px").write(3.14159)
+        '3.14 px'
+        >>> Metric("coverage@90", 0.9, "", digits=1, percent=True).write(0.8765)
+        '87.7 %'
+        >>> Metric("NLL", "lower", "").write(None)
+        '–'
+        """
+        number = as_number(value)
+        if number is None:
+            return MISSING
+        text = f"{100 * number:.{self.digits}f} %" if self.percent else f"{number:.{self.digits}f}"
+        return f"{text} {self.unit}".strip().replace("-", "−")
+
+    def loss(self, value: float) -> float:
+        """Smaller is better."""
+        if isinstance(self.better, str):
+            return value if self.better == "lower" else -value
+        return abs(value - self.better)
+
+
+GROUPS: tuple[tuple[str, tuple[Metric, ...]], ...] = (
+    (
+        "How close are the points?",
+        (
+            Metric("AP", "higher", "COCO's average precision: how many people are found well enough, averaged over ten demands (OKS 0.50 to 0.95)."),
+            Metric("AP50", "higher", "The same at a lenient demand (OKS 0.50)."),
+            Metric("AP75", "higher", "The same at a strict demand (OKS 0.75)."),
+            Metric("APM", "higher", "AP of medium-sized people (32² to 96² pixels)."),
+            Metric("APL", "higher", "AP of large people (above 96² pixels)."),
+            Metric("AR", "higher", "Average recall: the share of people found, whatever their score."),
+            Metric("PCK@0.2", "higher", "Share of keypoints nearer to the label than a fifth of the person's size.", 1, True),
+            Metric("EPE", "lower", "End-point error: mean distance from prediction to label, in pixels of the picture.", 2, False, "px"),
+        ),
+    ),
+    (
+        "Does the density tell the truth?",
+        (
+            Metric("NLL", "lower", "Negative log-likelihood of the labels, nats per keypoint in crop-normalised coordinates: the price of every surprise."),
+            Metric("coverage@50", 0.5, "Share of labels inside the predicted 50 % region.", 1, True),
+            Metric("coverage@80", 0.8, "Share of labels inside the predicted 80 % region.", 1, True),
+            Metric("coverage@90", 0.9, "Share of labels inside the predicted 90 % region.", 1, True),
+            Metric("coverage@95", 0.95, "Share of labels inside the predicted 95 % region.", 1, True),
+        ),
+    ),
+    (
+        "Does the confidence mean something?",
+        (
+            Metric("pearson", "higher", "Linear correlation of a keypoint's confidence with the OKS it then reached."),
+            Metric("spearman", "higher", "The same between ranks: are better points given higher confidence?"),
+            Metric("AUSE", "lower", "Area between the sparsification curve by confidence and the perfect one: 0 if the worst points are always the least trusted.", 4),
+            Metric("ECE", "lower", "Expected calibration error: mean gap between confidence and OKS reached.", 4),
+        ),
+    ),
+)  # fmt: skip
+
+METRICS = {metric.key: metric for _, metrics in GROUPS for metric in metrics}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value of the table."""
+
+    text: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of all methods."""
+
+    metric: Metric
+    cells: tuple[Cell, ...]
+
+
+def as_number(value: Any) -> float | None:
+    """A finite number, or None."""
+    if value is None or isinstance(value, (str, bool, dict, list, tuple)):
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def comparison(methods: Sequence[Method]) -> list[tuple[str, list[Row]]]:
+    """The table's groups and rows; metrics that no method has are left out, unknown ones stand at the end."""
+    groups = [(title, [_row(metric, methods) for metric in metrics]) for title, metrics in GROUPS]
+    known = set(METRICS) | {"per_keypoint"}
+    others = dict.fromkeys(key for method in methods for key in method.metrics if key not in known)
+    groups.append(("Other numbers", [_row(Metric(key, "", ""), methods) for key in others]))
+    shown = [(title, [row for row in rows if any(cell.text != MISSING for cell in row.cells)]) for title, rows in groups]
+    return [(title, rows) for title, rows in shown if rows]
+
+
+def highlights(methods: Sequence[Method]) -> list[Row]:
+    """The few numbers that stand in large type at the top."""
+    rows = [_row(METRICS[key], methods) for key in ("AP", "EPE", "NLL", "coverage@90", "spearman")]
+    return [row for row in rows if row.cells[0].text != MISSING]
+
+
+def _row(metric: Metric, methods: Sequence[Method]) -> Row:
+    values = [as_number(method.metrics.get(metric.key)) for method in methods]
+    texts = [metric.write(value) for value in values]
+    present = [value for value in values if value is not None]
+    best = ""
+    if len(present) > 1 and metric.better != "":
+        best = metric.write(min(present, key=metric.loss))
+    return Row(metric, tuple(Cell(text, text == best) for text in texts))
