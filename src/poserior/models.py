@@ -1,0 +1,181 @@
+"""The whole idea: a backbone, a head that returns a density, a calibrator that says what it is worth."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from jaxtyping import Float
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from poserior import heads
+from poserior.backbones import Backbone
+from poserior.calibration import Calibrator, ExpectedOks
+from poserior.distributions import Distribution, Mixture
+from poserior.errors import InputError
+from poserior.skeletons import Skeleton
+from poserior.structures import Target
+
+VISIBILITY_WEIGHT = 0.02  # of the visibility's cross-entropy beside the pose (CCNet, supplement B)
+
+
+class Regressor(nn.Module):
+    """Pictures of people to densities of their keypoints.
+
+    Args:
+        backbone: pictures to features.
+        head: features to a density in crop-normalised coordinates.
+        calibrator: density and features to confidence and visibility; None if only densities are wanted.
+    """
+
+    def __init__(self, backbone: Backbone, head: heads.Head, calibrator: Calibrator | None = None) -> None:
+        super().__init__()
+        self.backbone, self.head, self.calibrator = backbone, head, calibrator
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Distribution:
+        """The predicted densities, ``batch_shape (B, K)``, of RGB crops in [0, 1]."""
+        distribution: Distribution = self.head(self.backbone(images))
+        return distribution
+
+    def loss(self, images: Float[Tensor, "B 3 H W"], target: Target) -> Float[Tensor, ""]:
+        """The head's loss, summed over the labelled keypoints and divided by B (RLE's convention: not by K).
+
+        The calibrator's own loss (visibility) is added with weight 0.02; its gradient stops at the features.
+        """
+        features = self.backbone(images)
+        labelled = target.labelled
+        # Unlabelled targets are replaced before the loss: a NaN there would survive a mask in the gradient.
+        points = torch.where(labelled[..., None], target.keypoints, 0.0)
+        per_keypoint = self.head.loss(self.head(features), points)
+        loss = torch.where(labelled, per_keypoint, 0.0).sum() / len(images)
+        if self.calibrator is not None:
+            loss = loss + VISIBILITY_WEIGHT * self.calibrator.loss(features, target.visibility)
+        return loss
+
+
+def flip_fused(
+    model: Regressor, images: Float[Tensor, "B 3 H W"], skeleton: Skeleton
+) -> tuple[Distribution, Float[Tensor, "B C h w"]]:
+    """The flip test on densities: the equal mixture of the picture's density and the mirror image's, mirrored back.
+
+    Averaging coordinates would hide that the two disagree; the mixture's spread shows it.
+
+    Returns:
+        The mixture and the features of the picture itself.
+    """
+    features = model.backbone(torch.cat([images, images.flip(-1)]))
+    both: Distribution = model.head(features)
+    count = len(images)
+    plain, mirrored = both[:count], both[count:][:, list(skeleton.flip_indices)]
+    sign = torch.ones(both.event_shape, dtype=images.dtype, device=images.device)
+    sign[0] = -1
+    return Mixture([plain, mirrored.affine(sign, torch.zeros_like(sign))]), features[:count]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Everything needed to build a `Regressor` again: plain values, stored beside the weights.
+
+    Attributes:
+        backbone: arguments of `Backbone`.
+        head: ``{"class_path": name in poserior.heads, "init_args": {...}}``.
+        skeleton: what the keypoints are.
+        image_size: the crop's ``(H, W)``.
+        box_padding: how much larger than the box the crop is.
+    """
+
+    backbone: Mapping[str, Any]
+    head: Mapping[str, Any]
+    skeleton: Skeleton
+    image_size: tuple[int, int]
+    box_padding: float = 1.25
+
+
+def build_model(spec: ModelSpec) -> Regressor:
+    """A fresh model; the backbone is told the crop's size (vision transformers need it).
+
+    Raises:
+        InputError: no such head or backbone, or it does not take these arguments.
+    """
+    name = str(spec.head.get("class_path", "")).removeprefix("poserior.heads.")
+    head_class = getattr(heads, name, None) if name in heads.__all__ and name != "Head" else None
+    if head_class is None:
+        known = ", ".join(sorted(set(heads.__all__) - {"Head"}))
+        raise InputError(f"expected a head of poserior.heads ({known}), found {name!r}; correct head.class_path")
+    backbone = Backbone(**{"image_size": tuple(spec.image_size), **spec.backbone})
+    try:
+        head = head_class(backbone.out_channels, spec.skeleton.num_keypoints, **spec.head.get("init_args", {}))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"head {name} does not take these arguments: {error}; correct head.init_args") from None
+    return Regressor(backbone, head, ExpectedOks(backbone.out_channels, spec.skeleton.num_keypoints))
+
+
+def save_model(model: Regressor, spec: ModelSpec, folder: Path) -> None:
+    """Write ``model.yaml`` and ``model.safetensors``, each whole or not at all; leaves the model in eval mode."""
+    model.eval()  # stores a flow's constants
+    folder.mkdir(parents=True, exist_ok=True)
+    content = asdict(spec)
+    content["image_size"] = list(spec.image_size)
+    content["backbone"] = {**content["backbone"], "pretrained": False}
+    text = yaml.safe_dump(_plain(content), sort_keys=False)
+    weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
+    partial = folder / ".model.safetensors.partial"
+    save_file(weights, partial)
+    os.replace(partial, folder / "model.safetensors")
+    partial = folder / ".model.yaml.partial"
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, folder / "model.yaml")
+
+
+def load_model(folder: Path) -> tuple[Regressor, ModelSpec]:
+    """The model that `save_model` wrote, in eval mode.
+
+    Raises:
+        InputError: the folder holds no finished run, or its files do not belong together.
+    """
+    for name in ("model.yaml", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise InputError(f"expected a run folder with {name}, found none in {str(folder)!r}; name a finished run")
+    try:
+        content = yaml.safe_load((folder / "model.yaml").read_text(encoding="utf-8"))
+        content["skeleton"] = _skeleton(content["skeleton"])
+        content["image_size"] = tuple(content["image_size"])
+        spec = ModelSpec(**content)
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise InputError(
+            f"expected a model description in {folder / 'model.yaml'}, found {error}; train again"
+        ) from None
+    model = build_model(spec)
+    try:
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+    except Exception as error:  # safetensors and torch raise several kinds
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"the weights in {folder} do not fit model.yaml ({reason}); train again") from None
+    # Straight to eval: the stored constants of a flow are those it was saved with.
+    for module in model.modules():
+        module.training = False
+    return model, spec
+
+
+def _skeleton(content: Mapping[str, Any]) -> Skeleton:
+    return Skeleton(
+        name=content["name"],
+        keypoints=tuple(content["keypoints"]),
+        edges=tuple((int(a), int(b)) for a, b in content["edges"]),
+        flip_pairs=tuple((a, b) for a, b in content["flip_pairs"]),
+        oks_sigmas=tuple(content["oks_sigmas"]),
+        upper_body=tuple(content["upper_body"]),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Tuples to lists, mappings to dicts: what YAML's safe form can hold."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(entry) for entry in value]
+    return value
