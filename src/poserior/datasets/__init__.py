@@ -1,5 +1,6 @@
 """Files to `Sample`: one data set, one file."""
 
+from poserior.datasets.base import KeypointDataset as KeypointDataset
 from poserior.datasets.coco import CocoKeypoints as CocoKeypoints
 from poserior.datasets.face import FaceKeypoints as FaceKeypoints
 from poserior.datasets.lsp import Lsp as Lsp

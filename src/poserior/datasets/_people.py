@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
 
 from poserior.datasets._images import CorruptImageError, Images, decode
+from poserior.datasets.base import KeypointDataset
 from poserior.errors import InputError
 from poserior.skeletons import Skeleton
 from poserior.structures import Sample
@@ -70,7 +70,7 @@ def labelled(people: People) -> NDArray[np.bool_]:
     return np.asarray(~people.crowd & (people.visibility > 0).any(1))
 
 
-class PeopleDataset(Dataset[Sample]):
+class PeopleDataset(KeypointDataset):
     """One `Sample` per person in a folder, tar or zip of pictures.
 
     Args:
