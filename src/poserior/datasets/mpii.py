@@ -17,9 +17,9 @@ class Mpii(PeopleDataset):
     """MPII Human Pose (Andriluka et al., CVPR 2014), 16 keypoints, one `Sample` per annotated person.
 
     The file is a JSON list of ``{image, center, scale, joints, joints_vis}``. Its coordinates are 1-based pixel
-    indices: half a pixel is subtracted here. The box is the square of ``200 scale`` pixels about the centre moved down by
-    ``15 scale``, not cut to the picture: with ``box_padding`` 1.25 the crop is HRNet's. There are no masks: the area is
-    that of the tight box around the labelled keypoints (0.53 times the square if that is empty).
+    indices: half a pixel is subtracted here. The box is the square of ``200 scale`` pixels about the centre moved down
+    by ``15 scale``, not cut to the picture: with ``box_padding`` 1.25 the crop is HRNet's. There are no masks: the
+    area is that of the tight box around the labelled keypoints (0.53 times the square if that is empty).
     A keypoint with ``joints_vis`` above 0 gets visibility 2 (the form does not tell occluded ones apart), else 0.
     The head size of PCKh, 0.6 times the diagonal of the head box, is read from an entry's ``head_size`` (pixels) or
     ``headbox`` (x0, y0, x1, y1), or for all entries from `headboxes`.

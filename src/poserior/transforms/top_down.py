@@ -1,0 +1,112 @@
+"""The top-down transform: from one person in a picture to a crop of fixed size."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from poserior.geometry import apply_affine, crop_affine
+from poserior.structures import Sample
+from poserior.transforms.augment import Augment
+from poserior.transforms.colour import jitter
+from poserior.transforms.half_body import half_body_box
+from poserior.transforms.occlusion import occlude
+from poserior.transforms.warp import warp
+
+
+class TopDown:
+    """Cut a person out: all geometry is one affine map, the picture is resampled once.
+
+    The result's `image`, `keypoints` and `visibility` are the crop's, `crop` is the map, and `flipped` says whether
+    left and right were exchanged. `box_xyxy`, `area`, `head_size`, `joints_3d`, `true_keypoints` and `label_law` stay
+    as they are: in the original picture (or camera) and in the skeleton's own order.
+
+    Args:
+        image_size: the crop's ``(H, W)``.
+        box_padding: how much larger than the box the crop is.
+        augment: random changes; None for the same crop every time, as in tests.
+        drop_outside: set the visibility of keypoints outside of the crop to 0. By default they are kept: a density
+            may well say that a wrist lies beyond the edge.
+    """
+
+    def __init__(
+        self,
+        image_size: tuple[int, int],
+        box_padding: float = 1.25,
+        augment: Augment | None = None,
+        drop_outside: bool = False,
+    ) -> None:
+        self.image_size, self.box_padding = (image_size[0], image_size[1]), box_padding
+        self.augment, self.drop_outside = augment, drop_outside
+
+    def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
+        """The crop of one person.
+
+        Args:
+            sample: a person in a whole picture.
+            rng: what random changes are drawn from; needed exactly if there is an `augment`.
+
+        Raises:
+            ValueError: random changes without `rng`, or a sample that is a crop already.
+            InputError: the box is empty.
+        """
+        if sample.crop is not None:
+            raise ValueError(f"expected a person in a whole picture, found a crop already ({sample.source})")
+        if self.augment is None:
+            crop, flip = crop_affine(sample.box_xyxy, self.image_size, self.box_padding), False
+        elif rng is None:
+            raise ValueError("expected a random generator (rng) for a transform with an augment, found None")
+        else:
+            crop, flip = self._draw_geometry(sample, self.augment, rng)
+        image = warp(sample.image.numpy(), crop.numpy(), self.image_size)
+        keypoints = apply_affine(crop, sample.keypoints.double())
+        visibility = sample.visibility
+        if flip:
+            order = list(sample.skeleton.flip_indices)
+            keypoints, visibility = keypoints[order], visibility[order]
+        if self.augment is not None and rng is not None:
+            image, visibility = _draw_pixels(image, keypoints, visibility, self.augment, rng)
+        if self.drop_outside:
+            sides = torch.tensor([self.image_size[1], self.image_size[0]])
+            inside = ((keypoints >= 0) & (keypoints <= sides)).all(-1)
+            visibility = torch.where(inside, visibility, 0)
+        keypoints = torch.where(visibility[:, None] > 0, keypoints, 0.0).to(sample.keypoints.dtype)
+        return replace(
+            sample,
+            image=torch.from_numpy(image),
+            keypoints=keypoints,
+            visibility=visibility,
+            crop=crop,
+            flipped=flip,
+        )
+
+    def _draw_geometry(self, sample: Sample, augment: Augment, rng: np.random.Generator) -> tuple[Tensor, bool]:
+        box = sample.box_xyxy.double().numpy()
+        if rng.random() < augment.half_body:
+            box = half_body_box(sample.keypoints.numpy(), sample.visibility.numpy(), box, sample.skeleton, rng)
+        shift = rng.uniform(-augment.shift, augment.shift, 2) * (box[2:] - box[:2])
+        turned = rng.random() < augment.rotation_probability
+        crop = crop_affine(
+            torch.from_numpy(box + np.tile(shift, 2)),
+            self.image_size,
+            self.box_padding,
+            zoom=rng.uniform(1 - augment.scale, 1 + augment.scale),
+            rotation=rng.uniform(-augment.rotation, augment.rotation) if turned else 0.0,
+            flip=bool(flip := rng.random() < augment.flip),
+        )
+        return crop, bool(flip)
+
+
+def _draw_pixels(
+    image: NDArray[np.uint8], keypoints: Tensor, visibility: Tensor, augment: Augment, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], Tensor]:
+    if augment.colour:
+        image = jitter(image, augment.colour, rng)
+    if augment.occlusion_size and rng.random() < augment.occlusion:
+        image, (x0, y0, x1, y1) = occlude(image, augment.occlusion_size, rng)
+        x, y = keypoints.unbind(-1)
+        hidden = (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
+        visibility = torch.where(hidden, visibility.clamp(max=1), visibility)
+    return image, visibility
