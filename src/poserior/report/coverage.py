@@ -13,9 +13,7 @@ from poserior.report.svg import MUTED, panel, series
 BINS = 20
 
 
-def coverage_curve(
-    levels: Float[np.ndarray, "L"], probabilities: Float[np.ndarray, "P"]
-) -> Float[np.ndarray, "P"]:
+def coverage_curve(levels: Float[np.ndarray, "L"], probabilities: Float[np.ndarray, "P"]) -> Float[np.ndarray, "P"]:
     """Share of labels whose credible level is at most p; the diagonal if the density is true."""
     return np.searchsorted(np.sort(levels), probabilities, side="right") / max(levels.size, 1)
 

@@ -6,44 +6,50 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from poserior.report.method import Method, array
-from poserior.report.svg import GRID, INK, MUTED, panel, plain_log_ticks, series
+from poserior.report.svg import AREA, INK, MUTED, panel, plain_log_ticks, series
 
 REACH = 8.0
 """How many standard deviations the curves are drawn to."""
 STEP = 0.02
+"""Of the estimate's grid in ``asinh(x)``."""
 
 
 def density_curve(
     draws: Float[np.ndarray, "M"], reach: float = REACH
 ) -> tuple[Float[np.ndarray, "X"], Float[np.ndarray, "X"]]:
-    """Gaussian kernel density estimate with Silverman's bandwidth, by binning and convolution.
+    """Kernel density estimate whose width grows with the distance from 0: sharp at the peak, smooth in the tails.
+
+    The draws are taken to ``u = asinh(x)``, where a Gaussian kernel of Silverman's bandwidth estimates their density
+    (by binning and convolution); back on the axis it is ``p(x) = p(u) / sqrt(1 + x^2)``.
 
     Returns:
-        The abscissae from -reach to reach and the density there; its integral over the axis is the share of draws
-        within the reach.
+        Abscissae from -reach to reach (denser near 0) and the density there; its integral over the axis is the share
+        of draws within the reach, but for what the kernel smears over the ends.
     """
-    draws = draws[np.isfinite(draws)]
-    edges = np.arange(-reach - STEP / 2, reach + STEP, STEP)
-    centres = (edges[:-1] + edges[1:]) / 2
+    draws = np.arcsinh(draws[np.isfinite(draws)])
+    steps = int(np.ceil(np.arcsinh(reach) / STEP))
+    edges = (np.arange(-steps, steps + 2) - 0.5) * STEP
+    u = edges[:-1] + STEP / 2
     if draws.size == 0:
-        return centres, np.zeros_like(centres)
+        return np.sinh(u), np.zeros_like(u)
     histogram = np.histogram(draws, edges)[0] / (draws.size * STEP)
     lower, upper = np.quantile(draws, [0.25, 0.75])
     spread = min(float(draws.std()), float(upper - lower) / 1.349) or float(draws.std()) or 1.0
     width = max(0.9 * spread * draws.size**-0.2, STEP)
-    offsets = np.arange(-np.ceil(5 * width / STEP), np.ceil(5 * width / STEP) + 1) * STEP
-    kernel = np.exp(-0.5 * (offsets / width) ** 2)
-    return centres, np.convolve(histogram, kernel / kernel.sum(), mode="full")[offsets.size // 2 :][: centres.size]
+    half = int(np.ceil(5 * width / STEP))
+    kernel = np.exp(-0.5 * (np.arange(-half, half + 1) * STEP / width) ** 2)
+    smooth = np.convolve(histogram, kernel / kernel.sum(), mode="full")[half : half + u.size]
+    return np.sinh(u), smooth / np.cosh(u)
 
 
 def laplace(x: Float[np.ndarray, "X"]) -> Float[np.ndarray, "X"]:
     """Laplace density of variance 1: scale ``1 / sqrt(2)``."""
-    return np.exp(-np.sqrt(2.0) * np.abs(x)) / np.sqrt(2.0)
+    return np.asarray(np.exp(-np.sqrt(2.0) * np.abs(x)) / np.sqrt(2.0))
 
 
 def gaussian(x: Float[np.ndarray, "X"]) -> Float[np.ndarray, "X"]:
     """Gaussian density of variance 1."""
-    return np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi)
+    return np.asarray(np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi))
 
 
 def density_panels(method: Method) -> list[Markup]:
@@ -80,7 +86,7 @@ def _draw(
         width = 0.5 if log else 0.25
         edges = np.arange(-REACH, REACH + width / 2, width)
         counts = np.histogram(actual[np.isfinite(actual)], edges)[0]
-        axes.stairs(counts / (max(actual.size, 1) * width), edges, fill=True, color=GRID, alpha=1.0)
+        axes.stairs(counts / (max(actual.size, 1) * width), edges, fill=True, color=AREA, alpha=1.0)
     axes.plot(x, gaussian(x), color=MUTED, linewidth=1.3, linestyle=(0, (1, 1.6)))
     axes.plot(x, laplace(x), color=MUTED, linewidth=1.3, linestyle=(0, (5, 2)))
     if true is not None:
@@ -101,8 +107,8 @@ def _draw(
 def _supported(draws: Float[np.ndarray, "M"]) -> tuple[Float[np.ndarray, "X"], Float[np.ndarray, "X"]]:
     """The curve where at least about three draws carry it; beyond, an estimate would be invention."""
     x, y = density_curve(draws)
-    poor = np.flatnonzero(y * draws.size * 0.25 < 3)
+    poor = np.flatnonzero(y * draws.size * 0.25 * np.hypot(1, x) < 3)
     peak = int(np.argmax(y))
     first = poor[poor < peak].max(initial=-1) + 1
     last = poor[poor > peak].min(initial=x.size)
-    return x[first:last:2], y[first:last:2]
+    return x[first:last], y[first:last]

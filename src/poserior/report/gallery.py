@@ -1,4 +1,4 @@
-"""Predictions on their pictures: a JPEG of the surroundings of a person, and over it an SVG in the picture's own pixels."""
+"""Predictions on their pictures: a JPEG of a person's surroundings, over it an SVG in the picture's own pixels."""
 
 import base64
 import io
@@ -86,7 +86,7 @@ def confidence_color(confidence: float) -> str:
 
 
 def ellipse_axes(covariance: Float[np.ndarray, "2 2"], radius: float) -> tuple[float, float, float] | None:
-    """Radii of the ellipse ``(y - m)^T C^-1 (y - m) = radius^2`` and the angle of the first, in degrees from x towards y.
+    """Radii of the ellipse ``(y - m)^T C^-1 (y - m) = radius^2`` and the first one's angle, degrees from x towards y.
 
     None if the covariance or the radius is no finite, positive thing.
 
@@ -157,7 +157,7 @@ def _overlay(method: Method, person: int) -> Overlay:
         shown |= array(e.visibility)[person] >= 0.5
     points = array(e.keypoints)[person]
     shown &= np.isfinite(points).all(-1)
-    marks = tuple(_mark(method, person, k) for k in np.flatnonzero(shown))
+    marks = tuple(_mark(method, person, int(k)) for k in np.flatnonzero(shown))
     limbs = tuple(
         (float(points[a, 0]), float(points[a, 1]), float(points[b, 0]), float(points[b, 1]))
         for a, b in e.skeleton.edges

@@ -20,7 +20,7 @@ from poserior.report.per_keypoint import keypoint_numbers, keypoint_panels, read
 from poserior.report.reliability import people_panel, reliability_panel
 from poserior.report.sparsification import sparsification_panel
 from poserior.report.spread import spread_panel
-from poserior.report.svg import NUM_SERIES
+from poserior.report.svg import GLYPHS, NUM_SERIES
 from poserior.report.tables import METRICS, MISSING, comparison, highlights
 from poserior.structures import Evaluation
 
@@ -80,7 +80,8 @@ def _check(evaluations: Sequence[Evaluation]) -> None:
         if not same or other.skeleton != first.skeleton:
             raise InputError(
                 f"expected {other.name!r} and {first.name!r} to be evaluated on the same people and skeleton,"
-                f" found {len(other.image_id)} and {len(first.image_id)} people that differ; evaluate both on one data set"
+                f" found {len(other.image_id)} and {len(first.image_id)} people that differ;"
+                " evaluate both on one data set"
             )
 
 
@@ -101,6 +102,7 @@ def _page(
         "facts": facts,
         "methods": methods,
         "num_series": NUM_SERIES,
+        "glyphs": GLYPHS,
         "people": len(focus.evaluation.image_id),
         "labels": int(focus.labelled.sum()),
         "skeleton": focus.evaluation.skeleton,
@@ -147,7 +149,10 @@ def _keypoint_rows(methods: Sequence[Method]) -> list[tuple[str, int, list[tuple
         (
             readable(name),
             int(numbers[0].count[k]),
-            [(write(n.oks, k, 3), write(n.confidence, k, 3), write(n.error, k, 1), write(n.expected_error, k, 1)) for n in numbers],
+            [
+                (write(n.oks, k, 3), write(n.confidence, k, 3), write(n.error, k, 1), write(n.expected_error, k, 1))
+                for n in numbers
+            ],
         )
         for k, name in enumerate(methods[0].evaluation.skeleton.keypoints)
     ]

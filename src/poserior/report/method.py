@@ -15,7 +15,7 @@ from poserior.structures import Evaluation
 
 def array(tensor: Tensor) -> Float[np.ndarray, "..."]:
     """A tensor as a float64 array."""
-    return tensor.detach().cpu().double().numpy()
+    return np.asarray(tensor.detach().cpu(), dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Method:
     @cached_property
     def labelled(self) -> Bool[np.ndarray, "N K"]:
         """The keypoints that count."""
-        return (self.evaluation.target_visibility > 0).cpu().numpy()
+        return np.asarray((self.evaluation.target_visibility > 0).cpu())
 
     @cached_property
     def error(self) -> Float[np.ndarray, "N K"]:
@@ -70,18 +70,18 @@ class Method:
 
     @cached_property
     def expected_error(self) -> Float[np.ndarray, "N K"] | None:
-        """Root of the mean squared error that the density itself expects, in pixels: ``E|y - mode|^2 = tr C + |mean - mode|^2``."""
+        """Root mean square error the density itself expects, in pixels: ``sqrt(tr C + |mean - mode|^2)``."""
         e = self.evaluation
         if e.covariance is None:
             return None
         square = np.trace(array(e.covariance), axis1=-2, axis2=-1)
         if e.mean is not None:
             square = square + ((array(e.mean) - array(e.keypoints)) ** 2).sum(-1)
-        return np.sqrt(np.maximum(square, 0.0))
+        return np.asarray(np.sqrt(np.maximum(square, 0.0)))
 
     @cached_property
     def pairs(self) -> tuple[Float[np.ndarray, "P"], Float[np.ndarray, "P"]] | None:
-        """Confidence and OKS of every labelled keypoint; None if there is none, or if some confidence is not in [0, 1]."""
+        """Confidence and OKS of all labelled keypoints; None if there are none or a confidence is not in [0, 1]."""
         usable = self.labelled & np.isfinite(self.confidence) & np.isfinite(self.oks)
         confidence, oks = self.confidence[usable], self.oks[usable]
         if confidence.size == 0 or confidence.min() < 0 or confidence.max() > 1:
@@ -94,8 +94,8 @@ class Method:
         level = self.evaluation.credible_level
         if level is None:
             return None
-        levels = array(level)[self.labelled]
-        return levels[np.isfinite(levels)]
+        levels = array(level)
+        return np.asarray(levels[self.labelled & np.isfinite(levels)])
 
 
 def _row_mean(values: Float[np.ndarray, "N K"], mask: Bool[np.ndarray, "N K"]) -> Float[np.ndarray, "N"]:

@@ -81,7 +81,7 @@ def keypoint_panels(methods: Sequence[Method]) -> list[Markup]:
         for offset, (index, n) in zip(offsets, numbers, strict=True):
             other = n.error if n.expected_error is None else n.expected_error
             _dumbbells(axes[0], n.error, other, rows - offset, index)
-        frame(axes[0], "mean error (filled), expected root mean square (hollow), px")
+        frame(axes[0], "mean error (filled), expected error (hollow), px")
         axes[0].set_xlim(0, None)
 
     size = (4.8, 1.0 + 0.24 * len(names))

@@ -27,7 +27,8 @@ def curves(
 
 def sparsification_panel(methods: Sequence[Method]) -> Markup | None:
     """Mean ``1 - OKS`` of the keypoints kept against the share removed; None without any labels or with
-    confidences outside [0, 1] only."""
+    confidences outside [0, 1] only.
+    """
     known = [(method.index, curves(*method.pairs)) for method in methods if method.pairs is not None]
     if not known:
         return None
@@ -40,7 +41,7 @@ def sparsification_panel(methods: Sequence[Method]) -> Markup | None:
         axes[0].set_xlim(0, 1)
         axes[0].set_ylim(0, None)
         axes[0].set_xlabel("share of keypoints removed, least trusted first")
-        axes[0].set_ylabel("mean 1 − OKS of those kept")
+        axes[0].set_ylabel("mean 1 \N{MINUS SIGN} OKS of those kept")
 
     return panel(
         draw,

@@ -17,12 +17,14 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-INK, MUTED, GRID = "#010203", "#010204", "#010205"
+INK, MUTED, GRID, AREA = "#010203", "#010204", "#010205", "#010206"
 NUM_SERIES = 6
 """How many methods get a colour of their own before colours repeat (with other markers)."""
+GLYPHS = "●■◆▲▼✚✖★⬢▶◀"
+"""The same markers as characters, for legends."""
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*", "h", ">", "<")
 
-_VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)"}
+_VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", AREA: "var(--area)"}
 _VARIABLES |= {f"#0102{0x11 + i:02x}": f"var(--series-{i + 1})" for i in range(NUM_SERIES)}
 
 _SETTINGS: dict[str, Any] = {
@@ -80,7 +82,8 @@ def panel(
         heights: relative heights of the axes, stacked with a shared x axis.
         across: the axes stand side by side with a shared y axis instead, `heights` being their widths.
     """
-    with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": name}):
+    settings: Any = _SETTINGS | {"svg.hashsalt": name}
+    with matplotlib.rc_context(settings):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         shape: dict[str, Any] = {"nrows": len(heights), "sharex": True, "height_ratios": heights}

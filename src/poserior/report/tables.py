@@ -7,7 +7,7 @@ from typing import Any
 
 from poserior.report.method import Method
 
-MISSING = "–"
+MISSING = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Metric:
         if number is None:
             return MISSING
         text = f"{100 * number:.{self.digits}f} %" if self.percent else f"{number:.{self.digits}f}"
-        return f"{text} {self.unit}".strip().replace("-", "−")
+        return f"{text} {self.unit}".strip().replace("-", "\N{MINUS SIGN}")
 
     def loss(self, value: float) -> float:
         """Smaller is better."""
@@ -60,40 +60,50 @@ class Metric:
         return abs(value - self.better)
 
 
-GROUPS: tuple[tuple[str, tuple[Metric, ...]], ...] = (
-    (
-        "How close are the points?",
-        (
-            Metric("AP", "higher", "COCO's average precision: how many people are found well enough, averaged over ten demands (OKS 0.50 to 0.95)."),
-            Metric("AP50", "higher", "The same at a lenient demand (OKS 0.50)."),
-            Metric("AP75", "higher", "The same at a strict demand (OKS 0.75)."),
-            Metric("APM", "higher", "AP of medium-sized people (32² to 96² pixels)."),
-            Metric("APL", "higher", "AP of large people (above 96² pixels)."),
-            Metric("AR", "higher", "Average recall: the share of people found, whatever their score."),
-            Metric("PCK@0.2", "higher", "Share of keypoints nearer to the label than a fifth of the person's size.", 1, True),
-            Metric("EPE", "lower", "End-point error: mean distance from prediction to label, in pixels of the picture.", 2, False, "px"),
-        ),
+_AP = "COCO's average precision: the share of people found well enough, averaged over ten demands (OKS 0.50 to 0.95)."
+_EPE = "End-point error: mean distance from prediction to label, in pixels of the picture."
+_NLL = (
+    "Negative log-likelihood of the labels, nats per keypoint in crop-normalised coordinates:"
+    " the price of every surprise."
+)
+_AUSE = (
+    "Area between the sparsification curve by confidence and the perfect one:"
+    " 0 if the worst points are always the least trusted."
+)
+_ACCURACY = (
+    Metric("AP", "higher", _AP),
+    Metric("AP50", "higher", "The same at a lenient demand (OKS 0.50)."),
+    Metric("AP75", "higher", "The same at a strict demand (OKS 0.75)."),
+    Metric("APM", "higher", "AP of medium-sized people (32² to 96² pixels)."),
+    Metric("APL", "higher", "AP of large people (above 96² pixels)."),
+    Metric("AR", "higher", "Average recall: the share of people found, whatever their score."),
+    Metric("OKS", "higher", "Mean object keypoint similarity of the people: 1 is exact, 0 far off."),
+    Metric("PCK@0.2", "higher", "Share of keypoints nearer to the label than a fifth of the person's box.", 1, True),
+    Metric("EPE", "lower", _EPE, 2, unit="px"),
+)
+_DENSITY = (
+    Metric("NLL", "lower", _NLL),
+    *(
+        Metric(
+            f"coverage@{percent}", percent / 100, f"Share of labels inside the predicted {percent} % region.", 1, True
+        )
+        for percent in (50, 80, 90, 95)
     ),
-    (
-        "Does the density tell the truth?",
-        (
-            Metric("NLL", "lower", "Negative log-likelihood of the labels, nats per keypoint in crop-normalised coordinates: the price of every surprise."),
-            Metric("coverage@50", 0.5, "Share of labels inside the predicted 50 % region.", 1, True),
-            Metric("coverage@80", 0.8, "Share of labels inside the predicted 80 % region.", 1, True),
-            Metric("coverage@90", 0.9, "Share of labels inside the predicted 90 % region.", 1, True),
-            Metric("coverage@95", 0.95, "Share of labels inside the predicted 95 % region.", 1, True),
-        ),
-    ),
-    (
-        "Does the confidence mean something?",
-        (
-            Metric("pearson", "higher", "Linear correlation of a keypoint's confidence with the OKS it then reached."),
-            Metric("spearman", "higher", "The same between ranks: are better points given higher confidence?"),
-            Metric("AUSE", "lower", "Area between the sparsification curve by confidence and the perfect one: 0 if the worst points are always the least trusted.", 4),
-            Metric("ECE", "lower", "Expected calibration error: mean gap between confidence and OKS reached.", 4),
-        ),
-    ),
-)  # fmt: skip
+)
+_CONFIDENCE = (
+    Metric("pearson", "higher", "Linear correlation of a keypoint's confidence with the OKS it then reached."),
+    Metric("spearman", "higher", "The same between ranks: are better points given higher confidence?"),
+    Metric("AUSE", "lower", _AUSE, 4),
+    Metric("ECE", "lower", "Expected calibration error: mean gap between confidence and OKS reached.", 4),
+    Metric("pearson_instance", "higher", "As pearson, of whole people: their score with their OKS."),
+    Metric("spearman_instance", "higher", "As spearman, of whole people."),
+    Metric("AUSE_instance", "lower", "As AUSE, of whole people.", 4),
+)
+GROUPS = (
+    ("How close are the points?", _ACCURACY),
+    ("Does the density tell the truth?", _DENSITY),
+    ("Does the confidence mean something?", _CONFIDENCE),
+)
 
 METRICS = {metric.key: metric for _, metrics in GROUPS for metric in metrics}
 
@@ -125,10 +135,12 @@ def as_number(value: Any) -> float | None:
 def comparison(methods: Sequence[Method]) -> list[tuple[str, list[Row]]]:
     """The table's groups and rows; metrics that no method has are left out, unknown ones stand at the end."""
     groups = [(title, [_row(metric, methods) for metric in metrics]) for title, metrics in GROUPS]
-    known = set(METRICS) | {"per_keypoint"}
+    known = set(METRICS) | {"per_keypoint", "num_people", "num_keypoints"}
     others = dict.fromkeys(key for method in methods for key in method.metrics if key not in known)
     groups.append(("Other numbers", [_row(Metric(key, "", ""), methods) for key in others]))
-    shown = [(title, [row for row in rows if any(cell.text != MISSING for cell in row.cells)]) for title, rows in groups]
+    shown = [
+        (title, [row for row in rows if any(cell.text != MISSING for cell in row.cells)]) for title, rows in groups
+    ]
     return [(title, rows) for title, rows in shown if rows]
 
 
