@@ -13,6 +13,8 @@ from poserior.errors import InputError
 
 Json = dict[str, Any]
 
+BOX_TO_AREA = 0.53  # the mean ratio of mask and box of COCO's people
+
 
 def read_json(path: str | Path) -> Any:
     """The content of a ``.json`` or ``.json.gz`` file.
@@ -35,7 +37,8 @@ def load_annotations(annotations: Json | str | Path, num_keypoints: int, categor
     """The people of one category in COCO's annotation form, checked and completed.
 
     Images and people are renumbered from 1 in the order of their ids: COCO's tool takes a person of id 0 for no match,
-    and loses all but one of several with the same id. ``num_keypoints`` and ``iscrowd`` are filled in where absent.
+    and loses all but one of several with the same id. ``num_keypoints`` and ``iscrowd`` are filled in where absent;
+    an area that is missing or 0 is 0.53 times the box's.
 
     Returns:
         ``images``, ``categories``, ``annotations`` as COCO's tool reads them, ``image_index`` (original id to new),
@@ -145,22 +148,23 @@ def _choose_category(content: Json, people: list[Json], category_id: int | None,
 def _person(person: Json, where: str, num_keypoints: int, image_index: dict[Any, int]) -> Json:
     points = _triples(person.get("keypoints") or [0] * (3 * num_keypoints), where, num_keypoints)
     labelled = sum(v > 0 for v in points[2::3])
-    area = person.get("area")
-    if not _finite(area) or area < 0:
-        raise InputError(
-            f"expected a number of 0 or more as 'area' (square pixels of the object) of {where}, found {area!r};"
-            " add it (0.53 times the box's area is the mean of COCO's people)"
-        )
     box = person.get("bbox")
     if box is None:
         x0, y0, x1, y1 = _extent([c for n in range(0, len(points), 3) if points[n + 2] > 0 for c in points[n : n + 3]])
         box = [x0, y0, x1 - x0, y1 - y0]
+    box = _numbers(box, where, "bbox", 4)
+    area = person.get("area") or BOX_TO_AREA * box[2] * box[3]
+    if not _finite(area) or area < 0 or (area == 0 and labelled):
+        raise InputError(
+            f"expected a positive number as 'area' (square pixels of the object) of {where}, found {area!r};"
+            " add it, or a 'bbox' of positive size"
+        )
     return {
         "image_id": _image(person, where, image_index),
         "keypoints": points,
         "num_keypoints": person.get("num_keypoints", labelled) if labelled else 0,
         "area": float(area),
-        "bbox": _numbers(box, where, "bbox", 4),
+        "bbox": box,
         "iscrowd": int(bool(person.get("iscrowd", 0))),
     }
 

@@ -49,7 +49,10 @@ def _correlation(x: Float[Tensor, "M"], y: Float[Tensor, "M"]) -> Float[Tensor, 
 
 def _ranks(values: Float[Tensor, "M"]) -> Float[Tensor, "M"]:
     _, group, size = torch.unique(values, return_inverse=True, return_counts=True)
-    return (size.cumsum(0).double() - (size - 1) / 2)[group]
+    if bool(values.isnan().any()):
+        return torch.full_like(values, torch.nan)
+    mean_rank: Tensor = size.cumsum(0).double() - (size - 1) / 2
+    return mean_rank[group]
 
 
 class Correlation(Collected):

@@ -36,6 +36,8 @@ def sparsification(
     remaining = torch.arange(1, error.numel() + 1, dtype=torch.float64, device=error.device)
     # surest first, so that entry i of the running mean is what i + 1 kept answers leave
     by_confidence = (shared[sure.argsort(descending=True)].cumsum(0) / remaining).flip(0)
+    if bool(sure.isnan().any()):
+        by_confidence = torch.full_like(by_confidence, torch.nan)
     by_oracle = (error.sort().values.cumsum(0) / remaining).flip(0)
     return (remaining - 1) / max(error.numel(), 1), by_confidence, by_oracle
 

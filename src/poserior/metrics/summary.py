@@ -36,7 +36,7 @@ def summarise(
       original picture. ``NLL``: nats per labelled keypoint in crop-normalised units.
     - ``coverage@50`` and so on: share of labels inside the density's regions of highest density.
     - ``pearson, spearman, AUSE, ECE``: the keypoints' confidence against their realised OKS (errors ``1 - OKS``); with
-      ``_instance`` the people's score against theirs.
+      ``_instance`` the people's score against theirs. No ECE for another tool's scores outside [0, 1].
     - ``num_people`` with a labelled keypoint, ``num_keypoints`` labelled.
     - ``per_keypoint``: by the keypoint's name, the same of that keypoint alone.
 
@@ -94,7 +94,7 @@ def _keypoint_metrics(
         "pearson": pearson(confidence, accuracy, visibility),
         "spearman": spearman(confidence, accuracy, visibility),
         "AUSE": ause(1 - accuracy, confidence, visibility),
-        "ECE": ece(confidence, accuracy, visibility),
+        "ECE": _calibration_error(confidence, accuracy, visibility),
         "confidence": masked_mean(confidence, visibility),
         "num_keypoints": int((visibility > 0).sum()),
     }
@@ -105,6 +105,13 @@ def _coverage(levels: Float[Tensor, "N K"] | None, visibility: Visibility) -> di
     if levels is None:
         return dict.fromkeys(names)
     return dict(zip(names, coverage(levels, visibility), strict=True))
+
+
+def _calibration_error(confidence: Tensor, accuracy: Tensor, visibility: Visibility) -> Tensor | None:
+    """`ece`, or None where the confidence is another tool's score, outside [0, 1]."""
+    labelled = confidence[visibility > 0]
+    within = bool(((labelled >= 0) & (labelled <= 1)).all())
+    return ece(confidence, accuracy, visibility) if within else None
 
 
 def _plain(value: Tensor | float | int | None) -> float | int | None:
