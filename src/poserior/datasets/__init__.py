@@ -3,5 +3,6 @@
 from poserior.datasets.base import KeypointDataset as KeypointDataset
 from poserior.datasets.coco import CocoKeypoints as CocoKeypoints
 from poserior.datasets.face import FaceKeypoints as FaceKeypoints
+from poserior.datasets.figures import Figures as Figures
 from poserior.datasets.lsp import Lsp as Lsp
 from poserior.datasets.mpii import Mpii as Mpii

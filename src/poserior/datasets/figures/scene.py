@@ -1,0 +1,291 @@
+"""One picture: people are sampled, posed, framed, rendered, half hidden and measured."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int, UInt8
+
+from poserior.datasets.figures.background import paint_background
+from poserior.datasets.figures.body import Pose3d, Shape, pose_body, sample_shape
+from poserior.datasets.figures.camera import Camera, sample_camera
+from poserior.datasets.figures.figure import Anchor, add_figure, add_stool, anchors, cloud
+from poserior.datasets.figures.occluders import draw_occluder
+from poserior.datasets.figures.outfit import Outfit, colour, sample_outfit
+from poserior.datasets.figures.poses import Motion, sample_motion
+from poserior.datasets.figures.raycast import Buffers, Parts, cast, prepare
+from poserior.datasets.figures.shading import Light, Wearer, face_picture, sample_light, shade
+
+FRAMES_PER_SECOND = 12
+_LEAST_KEYPOINTS = 7
+_STOOLS = ("8b5e3c", "3b3f46", "c9a77c", "7a2e2e", "2f5d62", "e8e2d6")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What pictures are like; see `Figures`."""
+
+    picture_size: tuple[int, int]
+    people: tuple[int, int]
+    clip_length: int
+    occluders: float
+    truncation: float
+    supersample: int
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """One person as the picture shows it; pixels are continuous, with the origin at the picture's corner.
+
+    Attributes:
+        keypoints: ``(17, 2)``, exact, also where outside the picture.
+        visibility: ``(17,)`` 2 seen, 1 in the picture but hidden, 0 outside.
+        joints_3d: ``(17, 3)`` metres in the camera's frame.
+        mask: the pixels that show the person.
+        box_xyxy: about the mask and the keypoints inside the picture.
+    """
+
+    keypoints: Float[np.ndarray, "K 2"]
+    visibility: Int[np.ndarray, "K"]
+    joints_3d: Float[np.ndarray, "K 3"]
+    mask: Bool[np.ndarray, "H W"]
+    box_xyxy: Float[np.ndarray, "4"]
+
+    @property
+    def area(self) -> float:
+        """The mask's pixels."""
+        return float(np.count_nonzero(self.mask))
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A rendered picture. The first of `people` is the nearest to the camera."""
+
+    image: UInt8[np.ndarray, "H W 3"]
+    people: tuple[Person, ...]
+    camera: Camera
+
+
+@dataclass(frozen=True, eq=False)
+class _Actor:
+    shape: Shape
+    motion: Motion
+    outfit: Outfit
+    heading: float
+    place: Float[np.ndarray, "2"]
+    stool: Float[np.ndarray, "3"]
+
+    def pose(self, seconds: float) -> Pose3d:
+        """The body in the world, its lowest point on the ground."""
+        body = pose_body(self.shape, self.motion.at(seconds), self.heading)
+        walked = self.motion.speed * seconds * self.shape.height / 1.75
+        shift = np.array([self.place[0], 0.0, self.place[1]])
+        shift += np.array([np.sin(self.heading), 0.0, np.cos(self.heading)]) * walked
+        shift[1] = self.motion.hop - cloud(self.shape, body)[:, 1].min()
+        return Pose3d(body.points + shift, body.frames, body.head + shift)
+
+
+def paint(seed: int, clip: int, frame: int, settings: Settings) -> Picture:
+    """The picture at a frame of a clip; the same for the same arguments, whatever was painted before."""
+    attempt = 0
+    while True:
+        # Chance is drawn in the same order for every frame of a clip: only the time differs.
+        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, clip, attempt])))
+        actors = _cast_actors(rng, settings)
+        camera = _frame(rng, actors, settings)
+        # The nearest person comes first, is well in the picture, and stays so for the whole clip.
+        actors.sort(key=lambda actor: float(camera.to_camera(actor.pose(0.0).points[0])[2]))
+        if attempt >= 20 or _in_view(actors[0], camera, settings):
+            break
+        attempt += 1
+    return _render(rng, actors, camera, frame / FRAMES_PER_SECOND, settings)
+
+
+def _cast_actors(rng: np.random.Generator, settings: Settings) -> list[_Actor]:
+    count = int(rng.integers(settings.people[0], settings.people[1] + 1))
+    actors: list[_Actor] = []
+    places: list[Float[np.ndarray, "2"]] = []
+    spacing, reach = 0.62, 0.75 * np.sqrt(count - 1) + 0.01
+    while len(places) < count:
+        place = rng.uniform(-reach, reach, 2) * [1.0, 1.0]
+        if all(np.linalg.norm(place - other) > spacing for other in places):
+            places.append(place)
+        reach *= 1.02
+    for place in places:
+        shape, motion = sample_shape(rng), sample_motion(rng)
+        skirted = not motion.gait and bool((motion.start[[7, 13], 0] < 40).all())
+        outfit = sample_outfit(rng, shape.bust > 0, skirted)
+        stool = colour(_STOOLS[rng.integers(len(_STOOLS))])
+        actors.append(_Actor(shape, motion, outfit, float(rng.uniform(-np.pi, np.pi)), place, stool))
+    return actors
+
+
+def _times(settings: Settings) -> list[float]:
+    last = (settings.clip_length - 1) / FRAMES_PER_SECOND
+    return [0.0] if last == 0 else [0.0, last / 2, last]
+
+
+def _frame(rng: np.random.Generator, actors: list[_Actor], settings: Settings) -> Camera:
+    points = [cloud(actor.shape, actor.pose(time)) for actor in actors for time in _times(settings)]
+    return sample_camera(rng, np.concatenate(points), settings.picture_size, settings.truncation)
+
+
+def _in_view(actor: _Actor, camera: Camera, settings: Settings) -> bool:
+    height, width = settings.picture_size
+    for time in _times(settings):
+        points = camera.to_camera(np.stack([anchor.point for anchor in anchors(actor.shape, actor.pose(time))]))
+        pixels = camera.project(points)
+        inside = ((pixels > 0) & (pixels < [width, height])).all(1) & (points[:, 2] > 0.4)
+        if np.count_nonzero(inside) < _LEAST_KEYPOINTS or (points[:, 2] < 0.4).any():
+            return False
+    return True
+
+
+def _render(rng: np.random.Generator, actors: list[_Actor], camera: Camera, seconds: float, settings: Settings) -> Picture:
+    light = sample_light(rng)
+    poses = [actor.pose(seconds) for actor in actors]
+    parts = Parts()
+    for number, (actor, pose) in enumerate(zip(actors, poses, strict=True)):
+        add_figure(parts, number, actor.shape, pose, actor.outfit)
+    for actor, pose in zip(actors, poses, strict=True):
+        if actor.motion.seated:
+            add_stool(parts, pose.joint("pelvis") - [0, 0.058 * actor.shape.height, 0], actor.stool)
+    quadrics = prepare(parts, camera)
+    buffers = cast(quadrics, camera, settings.picture_size, settings.supersample)
+    wearers = [_wearer(actor, pose, camera) for actor, pose in zip(actors, poses, strict=True)]
+    figures = shade(parts, quadrics, buffers, camera, light, wearers)
+    shadow = _shadow(parts, camera, light, settings.picture_size)
+    background = paint_background(rng, camera, settings.picture_size, light, shadow)
+    height, width = settings.picture_size
+    if settings.supersample > 1:
+        figures = cv2.resize(figures, (width, height), interpolation=cv2.INTER_AREA)
+    covered = figures[..., 3:].astype(np.float32) * np.float32(1 / 255)
+    # The figures' colours are already weighted by their coverage: nothing is black.
+    background *= np.float32(1) - covered
+    background += figures[..., :3]
+    image = np.clip(background, 0, 255).astype(np.uint8)
+    hidden = np.zeros(settings.picture_size, np.uint8)
+    if rng.random() < settings.occluders:
+        for _ in range(1 + (rng.random() < 0.25)):
+            chosen = actors[rng.integers(len(actors))]
+            pixels = camera.project(camera.to_camera(cloud(chosen.shape, chosen.pose(0.0))))
+            box = np.clip(np.concatenate([pixels.min(0), pixels.max(0)]), 0, [width, height, width, height])
+            hidden = np.maximum(hidden, draw_occluder(rng, image, box))
+    image = _develop(rng, image)
+    people = tuple(
+        _measure(number, anchors(actor.shape, pose), parts, buffers, hidden, camera, settings)
+        for number, (actor, pose) in enumerate(zip(actors, poses, strict=True))
+    )
+    return Picture(image, people, camera)
+
+
+def _wearer(actor: _Actor, pose: Pose3d, camera: Camera) -> Wearer:
+    def inverse(
+        frame: Float[np.ndarray, "3 3"], centre: Float[np.ndarray, "3"], size: float
+    ) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]:
+        matrix = (camera.rotation @ frame).T / size
+        return matrix, -matrix @ camera.to_camera(centre)
+
+    chest = pose.joint("chest") + pose.frame("chest")[:, 1] * 0.17 * actor.shape.trunk
+    return Wearer(
+        actor.outfit,
+        inverse(pose.frame("chest"), chest, actor.shape.height),
+        inverse(pose.frame("neck"), pose.head, actor.shape.head),
+        face_picture(actor.outfit),
+    )
+
+
+def _shadow(parts: Parts, camera: Camera, light: Light, picture_size: tuple[int, int]) -> Float32[np.ndarray, "H W"]:
+    """How much of the key light is kept from the ground, 0..1: every part thrown onto it along the light."""
+    height, width = picture_size
+    mask = np.zeros((height // 2, width // 2), np.uint8)
+    centre, axes = np.stack(parts.centre), np.stack(parts.axes)
+    cone = np.array([taper is not None for taper in parts.taper])
+    ends = np.stack([centre, centre + np.where(cone[:, None], axes[:, :, 2], 0.0)], 1)
+    ends = ends - light.direction * (ends[..., 1:2] / light.direction[1])
+    seen = camera.to_camera(ends)
+    lengths = np.linalg.norm(axes, axis=1)
+    radius = np.where(cone, lengths[:, 0], np.cbrt(lengths.prod(1)))
+    good = (seen[..., 2] > 0.3).all(1) & (radius > 0.03)
+    seen[..., 2] = np.maximum(seen[..., 2], 0.3)
+    pixels = np.clip(camera.project(seen) / 2, -4000, 4000)
+    thick = np.maximum(radius * camera.focal / seen[:, 0, 2], 1.0)
+    for (start, end), wide in zip(np.round(pixels[good] * 8).astype(int).tolist(), thick[good].tolist(), strict=True):
+        cv2.line(mask, start, end, 255, max(1, round(wide * 0.9)), cv2.LINE_8, 3)
+    mask = cv2.blur(mask, (5, 5))
+    soft: Float32[np.ndarray, "H W"] = cv2.resize(mask, (width, height)).astype(np.float32) * np.float32(1 / 255)
+    return soft
+
+
+@cache
+def _grain() -> Int[np.ndarray, "S S 3"]:
+    """A sensor's noise, the same sheet for all pictures; each takes its own piece."""
+    return np.random.Generator(np.random.PCG64(0)).normal(0, 3.0, (640, 640, 3)).round().astype(np.int16)
+
+
+def _develop(rng: np.random.Generator, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
+    """Exposure, contrast, a cast of colour, at times a little softness, and grain."""
+    level = np.linspace(0, 1, 256)
+    gain, contrast = rng.normal(1.02, 0.07), rng.normal(1.08, 0.09)
+    tint = rng.normal(1.0, 0.025, 3)
+    curve = np.clip((level[:, None] - 0.5) * contrast + 0.5, 0, 1) ** (1 / gain) * tint
+    table = np.clip(curve * 255, 0, 255).astype(np.uint8)[None]
+    image = cv2.LUT(image, table)
+    if rng.random() < 0.15:
+        image = cv2.GaussianBlur(image, (3, 3), 0)
+    x, y = rng.integers(0, 200, 2)
+    height, width = image.shape[:2]
+    sheet = _grain()
+    if height > 440 or width > 440:
+        sheet = np.tile(sheet, (height // 440 + 1, width // 440 + 1, 1))
+    grained = image + sheet[y : y + height, x : x + width]
+    return np.clip(grained, 0, 255).astype(np.uint8)
+
+
+def _measure(
+    number: int,
+    points: tuple[Anchor, ...],
+    parts: Parts,
+    buffers: Buffers,
+    hidden: UInt8[np.ndarray, "H W"],
+    camera: Camera,
+    settings: Settings,
+) -> Person:
+    """Keypoints, what is seen of them, the mask and the box."""
+    height, width = settings.picture_size
+    joints = camera.to_camera(np.stack([anchor.point for anchor in points]))
+    pixels = camera.project(joints)
+    own = np.array([person == number for person in parts.person] + [False])
+    fine = own[buffers.part].astype(np.uint8) * np.uint8(255)
+    if settings.supersample > 1:
+        fine = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
+    mask = (fine >= 128) & (hidden < 128)
+    visibility = np.zeros(len(points), np.int64)
+    for k, (anchor, (x, y), depth) in enumerate(zip(points, pixels.tolist(), joints[:, 2].tolist(), strict=True)):
+        if not (0 < x < width and 0 < y < height and depth > 0):
+            continue
+        row, column = int(y * settings.supersample), int(x * settings.supersample)
+        part = int(buffers.part[row, column])
+        met = part >= 0 and not (
+            parts.person[part] == number
+            and parts.label[part] in anchor.labels
+            and depth - float(buffers.depth[row, column]) <= anchor.reach
+        )
+        visibility[k] = 1 if met or hidden[int(y), int(x)] >= 128 else 2
+    return Person(pixels, visibility, joints, mask, _box(mask, pixels[visibility > 0], settings.picture_size))
+
+
+def _box(
+    mask: Bool[np.ndarray, "H W"], pixels: Float[np.ndarray, "N 2"], picture_size: tuple[int, int]
+) -> Float[np.ndarray, "4"]:
+    height, width = picture_size
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    corners = [pixels]
+    if len(rows):
+        corners.append(np.array([[columns[0], rows[0]], [columns[-1] + 1, rows[-1] + 1]], dtype=np.float64))
+    every = np.concatenate(corners)
+    if len(every) == 0:
+        return np.zeros(4)
+    box: Float[np.ndarray, "4"] = np.concatenate([every.min(0), every.max(0)])
+    return np.clip(box, 0, [width, height, width, height])
