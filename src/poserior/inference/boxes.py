@@ -1,7 +1,5 @@
 """Boxes to look for people in, from a detector's results or from COCO annotations."""
 
-import gzip
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from poserior.errors import InputError
+from poserior.inference.files import describe
+from poserior.metrics.coco_files import read_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class BoxFile:
         entries = content.get("annotations") if isinstance(content, dict) else content
         if not isinstance(entries, list):
             raise InputError(
-                f"expected a list of detections or COCO annotations in {path}, found {_kind(content)};"
+                f"expected a list of detections or COCO annotations in {path}, found {describe(content)};"
                 " give image_id, bbox and score for each box"
             )
         self.path = path
@@ -65,7 +65,7 @@ class BoxFile:
                     raise ValueError("a box or score that is not a finite number")
                 if width > 0 and height > 0:
                     grouped.setdefault(row["image_id"], []).append(([x, y, x + width, y + height], score))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 f"expected image_id, bbox [x, y, width, height] and score for each box in {path},"
                 f" found {_reason(error)}; correct the file"
@@ -75,43 +75,26 @@ class BoxFile:
     def __len__(self) -> int:
         return sum(map(len, self._boxes.values()))
 
-    def of(self, name: str) -> PictureBoxes | None:
+    def of(self, name: str, min_score: float = 0.0) -> PictureBoxes | None:
         """The boxes of a picture by its file name; None if the file does not speak of it.
 
         A picture is known by the file's ``images`` list, else by its id: the file name, its stem, or the number the
-        stem stands for (``000000000139.jpg`` is 139).
+        stem stands for (``000000000139.jpg`` is 139). Boxes below `min_score` are left out.
         """
         base, stem = Path(name).name, Path(name).stem
         candidates: list[int | str] = [self._ids[base]] if base in self._ids else []
         candidates += [name, base, stem] + ([int(stem)] if stem.isdecimal() else [])
         for candidate in candidates:
             if candidate in self._boxes:
-                found = self._boxes[candidate]
+                found = [(box, score) for box, score in self._boxes[candidate] if score >= min_score]
                 return PictureBoxes(
                     candidate,
-                    torch.tensor([box for box, _ in found], dtype=torch.float32),
+                    torch.tensor([box for box, _ in found], dtype=torch.float32).reshape(-1, 4),
                     torch.tensor([score for _, score in found], dtype=torch.float32),
                 )
         if base in self._ids:
             return PictureBoxes(self._ids[base], torch.zeros(0, 4), torch.zeros(0))
         return None
-
-
-def read_json(path: str | Path) -> Any:
-    """The content of a JSON file, also of a ``.gz`` one.
-
-    Raises:
-        InputError: it is missing or no JSON.
-    """
-    path = Path(path)
-    try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        return json.loads(data)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"expected a JSON file at {path}, found {reason}; correct the path") from None
-    except (ValueError, EOFError) as error:
-        raise InputError(f"expected JSON in {path}, found broken text ({error}); write the file again") from None
 
 
 def _people(entries: list[Any], categories: list[Any]) -> list[dict[str, Any]]:
@@ -125,7 +108,3 @@ def _people(entries: list[Any], categories: list[Any]) -> list[dict[str, Any]]:
 
 def _reason(error: Exception) -> str:
     return f"one without {error}" if isinstance(error, KeyError) else str(error)
-
-
-def _kind(content: Any) -> str:
-    return f"the keys {', '.join(map(str, list(content)[:5]))}" if isinstance(content, dict) else type(content).__name__

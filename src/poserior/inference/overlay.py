@@ -162,7 +162,7 @@ def _blend(
     canvas: UInt8[np.ndarray, "H W 3"],
     bounds: tuple[float, float, float, float],
     opacity: float,
-    shapes: Sequence[tuple[_Line | _Ellipse, tuple[int, int, int], float]],
+    shapes: Sequence[tuple[_Line | _Ellipse, tuple[int, int, int], float | int]],
 ) -> None:
     """Draw shapes (with colour and thickness, negative to fill) on the part of the canvas they touch, see-through."""
     if not all(map(math.isfinite, bounds)):

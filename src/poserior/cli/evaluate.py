@@ -1,0 +1,119 @@
+"""``poserior evaluate``: a trained run, or anybody's results file, against annotations."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jsonargparse import ActionYesNo, ArgumentParser, Namespace
+
+from poserior.cli.results import SHOWN, numbers, picture_of, table
+from poserior.errors import InputError
+
+if TYPE_CHECKING:
+    from poserior.structures import Evaluation
+
+SUMMARY = "evaluate a trained run, or any COCO results file, against annotations"
+
+
+def parser() -> ArgumentParser:
+    """The verb's options."""
+    verb = ArgumentParser(prog="poserior evaluate", description=SUMMARY)
+    verb.add_argument("--run", type=str | None, default=None, help="a trained run's folder (with --images)")
+    verb.add_argument("--results", type=str | None, default=None, help="a COCO keypoint-results file instead of a run")
+    verb.add_argument("--annotations", type=str, required=True, help="COCO keypoint annotations, .json or .json.gz")
+    verb.add_argument("--images", type=str | None, default=None, help="the annotated pictures: a folder, .tar or .zip")
+    verb.add_argument(
+        "--skeleton", type=str, default="coco17", help="with --results: a skeleton's name or YAML file (default coco17)"
+    )
+    verb.add_argument(
+        "--output",
+        type=str | None,
+        default=None,
+        help="folder for metrics.json and report.html (default: evaluation-<annotations> beside the model or results)",
+    )
+    verb.add_argument(
+        "--flip-test", action=ActionYesNo(yes_prefix="", no_prefix="no-"), default=True, help="fuse the mirrored crop"
+    )
+    verb.add_argument("--batch-size", type=int, default=64, help="crops per pass")
+    verb.add_argument("--workers", type=int, default=0, help="processes that read pictures")
+    verb.add_argument("--device", type=str | None, default=None, help="cpu, cuda, ... (default: a GPU if there is one)")
+    return verb
+
+
+def run(args: Namespace) -> int:
+    """Evaluate, write ``metrics.json`` and ``report.html``, print a table."""
+    if (args.run is None) == (args.results is None):
+        raise InputError("expected either --run or --results, found both or none; give one of them")
+    if args.run is not None and args.images is None:
+        raise InputError("expected --images with --run, found none; name the folder or archive of the pictures")
+    beside = Path(args.run) if args.run is not None else Path(args.results).parent
+    stem = Path(args.annotations).name.removesuffix(".gz").removesuffix(".json")
+    output = Path(args.output) if args.output is not None else beside / f"evaluation-{stem}"
+
+    if args.run is not None:
+        evaluation, metrics, pictures, facts = _of_run(args)
+    else:
+        evaluation, metrics, pictures, facts = _of_results(args)
+
+    from poserior.inference.files import write_json
+    from poserior.report import write_report
+
+    write_json(output / "metrics.json", metrics)
+    write_report(
+        [evaluation],
+        {evaluation.name: metrics},
+        pictures,
+        output / "report.html",
+        title=f"{evaluation.name} on {Path(args.annotations).name}",
+        facts=facts,
+    )
+    shown = {key: value for key, value in numbers(metrics).items() if key in SHOWN}
+    print(table(list(shown), {evaluation.name: [f"{value:.4g}" for value in shown.values()]}, corner=""))
+    print(f"{len(evaluation.image_id)} people; metrics.json and report.html are in {output}")
+    return 0
+
+
+def _of_run(args: Namespace) -> "tuple[Evaluation, dict[str, Any], Any, dict[str, str]]":
+    from poserior import datasets, inference
+    from poserior.metrics import summarise
+
+    predictor = inference.load(args.run, device=args.device)
+    data = datasets.CocoKeypoints(args.annotations, args.images, skeleton=predictor.spec.skeleton)
+    name = Path(args.run).resolve().name
+    evaluation = inference.evaluate_model(
+        predictor.model,
+        predictor.spec,
+        data,
+        name,
+        flip_test=args.flip_test,
+        batch_size=args.batch_size,
+        num_workers=args.workers,
+    )
+
+    facts = {
+        "Run": str(args.run),
+        "Annotations": str(args.annotations),
+        "People": str(len(data)),
+        "Skeleton": predictor.spec.skeleton.name,
+        "Flip test": "yes" if args.flip_test else "no",
+    }
+    return evaluation, summarise(evaluation), picture_of(data), facts
+
+
+def _of_results(args: Namespace) -> "tuple[Evaluation, dict[str, Any], None, dict[str, str]]":
+    from poserior import skeletons
+    from poserior.inference import labelled_people, read_annotations, read_results, results_to_evaluation
+    from poserior.metrics import summarise
+
+    skeleton = skeletons.load(args.skeleton)
+    annotations, results = read_annotations(args.annotations), read_results(args.results)
+    evaluation = results_to_evaluation(results, annotations, skeleton, Path(args.results).stem)
+    metrics: dict[str, Any] = summarise(evaluation, results, annotations)
+    metrics["num_people"] = len(labelled_people(annotations))
+    metrics["num_matched"] = len(evaluation.image_id)
+    facts = {
+        "Results": str(args.results),
+        "Annotations": str(args.annotations),
+        "People": f"{metrics['num_people']}, of whom {metrics['num_matched']} have a result",
+        "Skeleton": skeleton.name,
+    }
+    return evaluation, metrics, None, facts

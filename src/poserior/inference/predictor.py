@@ -1,0 +1,178 @@
+"""From pictures and boxes to `Prediction`s."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from poserior.errors import InputError
+from poserior.inference.answers import answer
+from poserior.inference.pictures import read_picture
+from poserior.models import ModelSpec, Regressor, load_model
+from poserior.structures import Prediction, Sample
+from poserior.transforms import TopDown, collate
+
+Image = np.ndarray | Tensor | str | Path
+Boxes = Tensor | np.ndarray | Sequence[Sequence[float | int]]
+
+
+class Predictor:
+    """A trained model as a function from pictures and boxes to people.
+
+    Crops of all people in all pictures share the model's batches; one picture at a time is in memory when paths are
+    given.
+
+    Args:
+        model: the trained regressor; it is put in eval mode and on `device`.
+        spec: what it was built from.
+        flip_test: fuse every density with the mirrored crop's (twice the work, a better answer).
+        batch_size: crops per pass.
+        device: where to run; by default a GPU if there is one.
+    """
+
+    def __init__(
+        self,
+        model: Regressor,
+        spec: ModelSpec,
+        flip_test: bool = True,
+        batch_size: int = 64,
+        device: torch.device | str | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise InputError(f"expected a batch size of at least 1, found {batch_size}; give a positive number")
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.model, self.spec = model.eval().to(self.device), spec
+        self.flip_test, self.batch_size = flip_test, batch_size
+        self._crop = TopDown(spec.image_size, spec.box_padding)
+
+    def __call__(
+        self,
+        images: Sequence[Image],
+        boxes: Sequence[Boxes | None] | None = None,
+        scores: Sequence[Sequence[float | int] | Tensor | None] | None = None,
+        image_ids: Sequence[int | str] | None = None,
+    ) -> list[list[Prediction]]:
+        """Find people's keypoints.
+
+        Args:
+            images: RGB pictures ``(H, W, 3)`` of 0..255, or paths. Files are turned upright when there are no boxes;
+                boxes speak of the pixels as stored, as COCO's do.
+            boxes: per picture ``(N, 4)`` corners ``x0 y0 x1 y1`` in its pixels; None takes the whole picture for one
+                person, for all pictures or for one.
+            scores: per picture the N boxes' scores; 1 if not given.
+            image_ids: what the predictions are to call the pictures; by default a path's file name or the position.
+
+        Returns:
+            Per picture its N people, in the order of the boxes.
+
+        Raises:
+            InputError: a picture or box cannot be used, or the lists differ in length.
+        """
+        for name, values in (("boxes", boxes), ("scores", scores), ("image_ids", image_ids)):
+            if values is not None and len(values) != len(images):
+                raise InputError(f"expected {name} for each of {len(images)} images, found {len(values)}; match them")
+        found: list[list[Prediction]] = [[] for _ in images]
+        people = self._people(images, boxes, scores, image_ids)
+        while batch := list(islice(people, self.batch_size)):
+            for position, prediction in zip(
+                [position for position, _ in batch], self._predict([sample for _, sample in batch]), strict=True
+            ):
+                found[position].append(prediction)
+        return found
+
+    def _people(
+        self,
+        images: Sequence[Image],
+        boxes: Sequence[Boxes | None] | None,
+        scores: Sequence[Sequence[float | int] | Tensor | None] | None,
+        image_ids: Sequence[int | str] | None,
+    ) -> Iterator[tuple[int, Sample]]:
+        """The crop of every person, with the position of its picture; pictures are read as they come up."""
+        for i, image in enumerate(images):
+            pixels = _pixels(image, i, upright=boxes is None)
+            box_xyxy = _boxes(None if boxes is None else boxes[i], pixels, i)
+            score = _scores(None if scores is None else scores[i], len(box_xyxy), i)
+            name = image_ids[i] if image_ids is not None else Path(image).name if isinstance(image, str | Path) else i
+            unknown = self.spec.skeleton.num_keypoints
+            for box, value in zip(box_xyxy, score, strict=True):
+                whole = Sample(
+                    image=pixels,
+                    keypoints=torch.zeros(unknown, 2),
+                    visibility=torch.zeros(unknown, dtype=torch.int64),
+                    box_xyxy=box,
+                    area=1.0,  # unknown, and looked at by nobody: the confidence takes it from the box
+                    skeleton=self.spec.skeleton,
+                    image_id=name,
+                    score=value,
+                    source=str(name),
+                )
+                yield i, self._crop(whole)
+
+    @torch.no_grad()
+    def _predict(self, crops: list[Sample]) -> list[Prediction]:
+        images, target = collate(crops)
+        answers = answer(self.model, self.spec, images.to(self.device), target, self.flip_test)
+        law = answers.in_image()
+        mode, covariance, visibility, confidence, score = (
+            part.float().cpu()
+            for part in (answers.mode, answers.covariance, answers.visibility, answers.confidence, answers.score)
+        )
+        return [
+            Prediction(
+                keypoints=mode[b],
+                covariance=covariance[b],
+                visibility=visibility[b],
+                confidence=confidence[b],
+                score=float(score[b]) * crop.score,
+                box_xyxy=crop.box_xyxy,
+                skeleton=self.spec.skeleton,
+                image_id=crop.image_id,
+                distribution=law[b],
+            )
+            for b, crop in enumerate(crops)
+        ]
+
+
+def _pixels(image: Image, position: int, upright: bool) -> Tensor:
+    if isinstance(image, str | Path):
+        return torch.from_numpy(read_picture(image, upright))
+    pixels = torch.as_tensor(image)
+    if pixels.ndim != 3 or pixels.shape[-1] != 3 or pixels.dtype != torch.uint8 or pixels.numel() == 0:
+        raise InputError(
+            f"expected image {position} as RGB of shape (H, W, 3) and type uint8, found shape {tuple(pixels.shape)} and"
+            f" type {str(pixels.dtype).removeprefix('torch.')}; convert it"
+        )
+    return pixels.cpu()
+
+
+def _boxes(boxes: Boxes | None, pixels: Tensor, position: int) -> Tensor:
+    if boxes is None:
+        return torch.tensor([[0.0, 0.0, pixels.shape[1], pixels.shape[0]]])
+    box_xyxy = torch.as_tensor(boxes, dtype=torch.float32).cpu()
+    if box_xyxy.numel() == 0:
+        return torch.zeros(0, 4)
+    if box_xyxy.ndim != 2 or box_xyxy.shape[1] != 4:
+        raise InputError(
+            f"expected the boxes of image {position} as (N, 4) corners x0 y0 x1 y1, found shape"
+            f" {tuple(box_xyxy.shape)}; reshape them"
+        )
+    return box_xyxy
+
+
+def _scores(scores: Sequence[float | int] | Tensor | None, count: int, position: int) -> list[float]:
+    if scores is None:
+        return [1.0] * count
+    if len(scores) != count:
+        raise InputError(
+            f"expected a score for each of the {count} boxes of image {position}, found {len(scores)}; match them"
+        )
+    return [float(score) for score in scores]
+
+
+def load(run_dir: str | Path, flip_test: bool = True, batch_size: int = 64, device: str | None = None) -> Predictor:
+    """The predictor of a run's folder (``model.yaml`` and ``model.safetensors``)."""
+    model, spec = load_model(Path(run_dir))
+    return Predictor(model, spec, flip_test, batch_size, device)

@@ -1,0 +1,162 @@
+"""Anybody's COCO keypoint results beside the annotations: the record without a density."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from poserior.errors import InputError
+from poserior.geometry import xywh_to_xyxy
+from poserior.skeletons import Skeleton
+from poserior.structures import Evaluation
+
+
+def labelled_people(annotations: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The annotations that count: no crowd regions, at least one labelled keypoint."""
+    return [
+        person
+        for person in annotations["annotations"]
+        if not person.get("iscrowd", 0) and any(flag > 0 for flag in person.get("keypoints", [])[2::3])
+    ]
+
+
+def results_to_evaluation(
+    results: Sequence[Mapping[str, Any]], annotations: Mapping[str, Any], skeleton: Skeleton, name: str
+) -> Evaluation:
+    """Set every annotated person beside one result of the same picture.
+
+    Pairs are formed best OKS first, each result and each person at most once; a result whose keypoints lie all
+    outside the person's box is no candidate. There is no lower bound on OKS, so a bad answer in the right place counts
+    as one. People without a partner are missing from the record (COCO's AP counts them: take it from the full
+    results), so ``len(evaluation.image_id)`` against ``len(labelled_people(annotations))`` tells how many were found.
+
+    The third number of each keypoint is its confidence if over the file all lie in [0, 1] and they vary within
+    people; otherwise it is some other quantity (COCO's visibility flag, a constant), and each keypoint has its
+    person's score. Scores outside [0, 1] are mapped linearly onto it: their order and correlations remain.
+
+    Args:
+        results: entries ``{image_id, category_id, keypoints: [x, y, s, ...], score}``, pixel indices.
+        annotations: a COCO annotation file's content.
+        skeleton: what the keypoints are.
+        name: what tables call the result.
+
+    Raises:
+        InputError: another number of keypoints, broken entries, or no pair at all.
+    """
+    people = labelled_people(annotations)
+    if not people:
+        raise InputError("expected at least one annotated person with keypoints, found none; check the annotations")
+    truth = _triples(people, skeleton, "annotation")
+    said = _triples(results, skeleton, "result")
+    try:
+        box_xyxy = xywh_to_xyxy(torch.tensor([person["bbox"] for person in people], dtype=torch.float64))
+        area = torch.tensor([float(person.get("area", 0)) for person in people], dtype=torch.float64)
+        score = torch.tensor([float(result["score"]) for result in results], dtype=torch.float64)
+        truth_image, said_image = ([entry["image_id"] for entry in entries] for entries in (people, results))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"expected image_id and score in every result, and image_id, bbox and area in every annotation, found"
+            f" {f'one without {error}' if isinstance(error, KeyError) else error}; complete the files"
+        ) from None
+    sides = box_xyxy[:, 2:] - box_xyxy[:, :2]
+    area = torch.where(area > 0, area, 0.53 * sides.prod(-1))
+    sigmas = torch.tensor(skeleton.oks_sigmas, dtype=torch.float64)
+
+    here: dict[Any, list[int]] = {}
+    for r, image_id in enumerate(said_image):
+        here.setdefault(image_id, []).append(r)
+    rivals: dict[Any, list[int]] = {}
+    for p, image_id in enumerate(truth_image):
+        rivals.setdefault(image_id, []).append(p)
+    pairs: list[tuple[int, int]] = []
+    for image_id, persons in rivals.items():
+        if image_id in here:
+            pairs += _match(persons, here[image_id], truth, said, area, box_xyxy, sigmas)
+    if not pairs:
+        raise InputError(
+            f"expected results for the {len(people)} annotated people, found none of the {len(said)} in the same"
+            " picture and place; check that image_id means the same in both files"
+        )
+    pairs.sort()
+    p_index, r_index = (torch.tensor(column) for column in zip(*pairs, strict=True))
+    confidence = _confidence(said[..., 2], score)[r_index]
+    return Evaluation(
+        name=name,
+        skeleton=skeleton,
+        image_id=tuple(truth_image[p] for p, _ in pairs),
+        annotation_id=tuple(int(people[p].get("id", p)) for p, _ in pairs),
+        keypoints=(said[r_index, :, :2] + 0.5).float(),
+        confidence=confidence.float(),
+        score=score[r_index].float(),
+        target=torch.where(truth[p_index, :, 2:] > 0, truth[p_index, :, :2] + 0.5, 0.0).float(),
+        target_visibility=truth[p_index, :, 2].long(),
+        area=area[p_index].float(),
+        box_xyxy=box_xyxy[p_index].float(),
+    )
+
+
+def _triples(entries: Sequence[Mapping[str, Any]], skeleton: Skeleton, kind: str) -> Float[Tensor, "N K 3"]:
+    numbers = 3 * skeleton.num_keypoints
+    for n, entry in enumerate(entries):
+        keypoints = entry.get("keypoints") if isinstance(entry, Mapping) else None
+        if not isinstance(keypoints, list) or len(keypoints) != numbers:
+            found = f"{len(keypoints)} numbers" if isinstance(keypoints, list) else "no list"
+            raise InputError(
+                f"expected {skeleton.num_keypoints} keypoints of {skeleton.name} (x, y, s each: {numbers} numbers) in"
+                f" {kind} {n}, found {found}; name the right skeleton or correct the file"
+            )
+    try:
+        triples = torch.tensor([entry["keypoints"] for entry in entries], dtype=torch.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"expected numbers as the keypoints of every {kind}, found others ({error})") from None
+    if not bool(triples.isfinite().all()):
+        bad = int((~triples.isfinite()).any(1).nonzero()[0])
+        raise InputError(
+            f"expected finite numbers as keypoints, found NaN or infinity in {kind} {bad}; correct the file"
+        )
+    return triples.view(-1, skeleton.num_keypoints, 3)
+
+
+def _match(
+    persons: list[int],
+    results: list[int],
+    truth: Tensor,
+    said: Tensor,
+    area: Tensor,
+    box_xyxy: Tensor,
+    sigmas: Tensor,
+) -> list[tuple[int, int]]:
+    """Pairs (person, result) of one picture, best first; ties of an OKS that underflows go by distance."""
+    target, points = truth[persons][:, None], said[results][None, :, :, :2]
+    labelled = target[..., 2] > 0
+    exponents = (points - target[..., :2]).square().sum(-1) / (2 * area[persons, None, None] * (2 * sigmas) ** 2)
+    oks = (exponents.neg().exp() * labelled).sum(-1) / labelled.sum(-1)
+    far = (exponents * labelled).sum(-1) / labelled.sum(-1)
+    boxes = box_xyxy[persons][:, None, None]
+    touching = ((points >= boxes[..., :2]) & (points <= boxes[..., 2:])).all(-1).any(-1)
+    order = sorted(
+        ((-float(oks[i, j]), float(far[i, j]), i, j) for i, j in touching.nonzero().tolist()),
+    )
+    taken_persons, taken_results, pairs = set(), set(), []
+    for _, _, i, j in order:
+        if i not in taken_persons and j not in taken_results:
+            taken_persons.add(i)
+            taken_results.add(j)
+            pairs.append((persons[i], results[j]))
+    return pairs
+
+
+def _confidence(third: Float[Tensor, "R K"], score: Float[Tensor, "R"]) -> Float[Tensor, "R K"]:
+    within = bool(((third >= 0) & (third <= 1)).all())
+    # Flags of 0 and 1 vary as well, but are no confidence.
+    steps = third.flatten().sort().values.diff().count_nonzero()
+    varying = bool((third != third[:, :1]).any()) and int(steps) > 1
+    values = third if within and varying else score[:, None].expand_as(third)
+    low, high = float(values.min()), float(values.max())
+    if low >= 0 and high <= 1:
+        return values
+    low = min(low, 0.0)
+    return (values - low) / (high - low) if math.isfinite(high - low) and high > low else torch.full_like(values, 0.5)

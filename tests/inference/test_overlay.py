@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import torch
+
+from poserior import skeletons
+from poserior.inference.overlay import LEFT, MIDDLE, RIGHT, draw_people, keypoint_sides, limb_color
+from poserior.structures import Prediction
+
+SKELETON = skeletons.Skeleton(
+    "pair", ("left_hand", "right_hand"), ((0, 1),), (("left_hand", "right_hand"),), (0.05, 0.05)
+)
+
+
+def person(points, spread=16.0, confidence=1.0, box=(0.0, 0.0, 200.0, 200.0), score=1.0):
+    return Prediction(
+        keypoints=torch.tensor(points),
+        covariance=torch.eye(2).repeat(2, 1, 1) * spread,
+        visibility=torch.ones(2),
+        confidence=torch.full((2,), confidence),
+        score=score,
+        box_xyxy=torch.tensor(box),
+        skeleton=SKELETON,
+    )
+
+
+def grey(height, width):
+    return np.full((height, width, 3), 90, np.uint8)
+
+
+def test_points_have_their_sides_colour_where_they_lie():
+    drawn = draw_people(grey(720, 800), [person([[100.0, 300.0], [400.0, 300.0]])])
+    assert drawn.shape == (720, 800, 3)
+    assert tuple(drawn[300, 100]) == LEFT
+    assert tuple(drawn[300, 400]) == RIGHT
+    assert tuple(drawn[300, 250]) == MIDDLE  # the limb that joins the sides
+    assert tuple(drawn[600, 600]) == (90, 90, 90)
+
+
+def test_the_input_is_left_alone_and_nobody_leaves_it_as_it_is():
+    image = grey(800, 720)
+    draw_people(image, [person([[100.0, 300.0], [400.0, 300.0]])])
+    assert (image == 90).all()
+    assert (draw_people(image, []) == image).all()
+
+
+def test_ellipse_passes_where_ninety_per_cent_end():
+    # A Gaussian with 20 px standard deviation: radius 2.146 x 20 = 42.9 px above the point.
+    drawn = draw_people(grey(720, 800), [person([[200.0, 300.0], [600.0, 300.0]], spread=400.0)]).astype(int)
+    column = np.abs(drawn[230:285, 200] - np.array(LEFT)).sum(-1)
+    assert 230 + column.argmin() + 0.5 == pytest.approx(300 - 42.9, abs=1.0)
+
+
+def test_small_pictures_are_enlarged():
+    drawn = draw_people(grey(60, 90), [person([[30.0, 20.0], [70.0, 40.0]], spread=1.0, box=(0.0, 0.0, 90.0, 60.0))])
+    assert drawn.shape == (360, 540, 3)  # six times, the limit
+    assert tuple(drawn[120, 180]) == LEFT
+
+
+def test_less_sure_is_fainter():
+    contrast = [
+        int(
+            np.abs(
+                draw_people(grey(720, 800), [person([[100.0, 300.0], [400.0, 300.0]], confidence=c)])[300, 100] - 90.0
+            ).sum()
+        )
+        for c in (0.0, 0.3, 1.0)
+    ]
+    assert 0 < contrast[0] < contrast[1] < contrast[2]
+
+
+def test_the_better_person_is_on_top():
+    right = person([[400.0, 300.0], [100.0, 300.0]], score=0.1)
+    left = person([[100.0, 300.0], [400.0, 300.0]], score=0.9)
+    assert (draw_people(grey(720, 800), [left, right]) == draw_people(grey(720, 800), [right, left])).all()
+    assert tuple(draw_people(grey(720, 800), [left, right])[300, 100]) == LEFT
+
+
+@pytest.mark.parametrize("point", [[-1e9, 50.0], [50.0, 1e30], [float("nan"), 3.0]])
+def test_points_far_outside_do_no_harm(point):
+    drawn = draw_people(grey(720, 800), [person([point, [400.0, 300.0]])])
+    assert tuple(drawn[300, 400]) == RIGHT
+
+
+def test_sides_come_from_the_mirror_pairs():
+    coco = skeletons.load("coco17")
+    assert keypoint_sides(coco)[coco.index("nose")] == MIDDLE
+    assert keypoint_sides(coco)[coco.index("right_ankle")] == RIGHT
+    assert [limb_color(LEFT, MIDDLE), limb_color(MIDDLE, RIGHT), limb_color(LEFT, RIGHT)] == [LEFT, RIGHT, MIDDLE]
