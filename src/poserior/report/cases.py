@@ -31,7 +31,7 @@ def cases(method: Method, count: int) -> list[Case]:
     known = np.flatnonzero(np.isfinite(oks))
     well = known[labels[known] >= method.labelled.shape[1] / 2]
     known = well if well.size >= 4 * count else known
-    poor = known[np.argsort(oks[known], kind="stable")][: max(known.size // 4, 2 * count)]
+    poor = known[np.argsort(oks[known], kind="stable")][: max(known.size // 4, 3 * count)]
     used: set[int] = set()
 
     def take(order: np.ndarray) -> tuple[int, ...]:

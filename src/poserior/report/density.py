@@ -11,27 +11,30 @@ from poserior.report.svg import AREA, INK, MUTED, panel, plain_log_ticks, series
 REACH = 8.0
 """How many standard deviations the curves are drawn to."""
 STEP = 0.02
-"""Of the estimate's grid in ``asinh(x)``."""
+"""Of the estimate's grid in ``u``."""
+BEND = 3.0
+"""The c of `density_curve`: where its grid bends from linear to logarithmic."""
 
 
 def density_curve(
     draws: Float[np.ndarray, "M"], reach: float = REACH
 ) -> tuple[Float[np.ndarray, "X"], Float[np.ndarray, "X"]]:
-    """Kernel density estimate whose width grows with the distance from 0: sharp at the peak, smooth in the tails.
+    """Kernel density estimate whose width grows slowly with the distance from 0, so that thin tails are smooth.
 
-    The draws are taken to ``u = asinh(x)``, where a Gaussian kernel of Silverman's bandwidth estimates their density
-    (by binning and convolution); back on the axis it is ``p(x) = p(u) / sqrt(1 + x^2)``.
+    The draws are taken to ``u = c asinh(x / c)``, where a Gaussian kernel of Silverman's bandwidth estimates their
+    density (by binning and convolution); back on the axis it is ``p(x) = p(u) / cosh(u / c)``. A smaller c would be
+    smoother still, but make a Gaussian's tails look heavy: with c = 3 and 20,000 draws 1.4-fold at x = 4.
 
     Returns:
         Abscissae from -reach to reach (denser near 0) and the density there; its integral over the axis is the share
         of draws within the reach, but for what the kernel smears over the ends.
     """
-    draws = np.arcsinh(draws[np.isfinite(draws)])
-    steps = int(np.ceil(np.arcsinh(reach) / STEP))
+    draws = BEND * np.arcsinh(draws[np.isfinite(draws)] / BEND)
+    steps = int(np.ceil(BEND * np.arcsinh(reach / BEND) / STEP))
     edges = (np.arange(-steps, steps + 2) - 0.5) * STEP
     u = edges[:-1] + STEP / 2
     if draws.size == 0:
-        return np.sinh(u), np.zeros_like(u)
+        return BEND * np.sinh(u / BEND), np.zeros_like(u)
     histogram = np.histogram(draws, edges)[0] / (draws.size * STEP)
     lower, upper = np.quantile(draws, [0.25, 0.75])
     spread = min(float(draws.std()), float(upper - lower) / 1.349) or float(draws.std()) or 1.0
@@ -39,7 +42,7 @@ def density_curve(
     half = int(np.ceil(5 * width / STEP))
     kernel = np.exp(-0.5 * (np.arange(-half, half + 1) * STEP / width) ** 2)
     smooth = np.convolve(histogram, kernel / kernel.sum(), mode="full")[half : half + u.size]
-    return np.sinh(u), smooth / np.cosh(u)
+    return BEND * np.sinh(u / BEND), smooth / np.cosh(u / BEND)
 
 
 def laplace(x: Float[np.ndarray, "X"]) -> Float[np.ndarray, "X"]:
@@ -107,7 +110,7 @@ def _draw(
 def _supported(draws: Float[np.ndarray, "M"]) -> tuple[Float[np.ndarray, "X"], Float[np.ndarray, "X"]]:
     """The curve where at least about three draws carry it; beyond, an estimate would be invention."""
     x, y = density_curve(draws)
-    poor = np.flatnonzero(y * draws.size * 0.25 * np.hypot(1, x) < 3)
+    poor = np.flatnonzero(y * draws.size * 0.25 * np.hypot(1, x / BEND) < 3)
     peak = int(np.argmax(y))
     first = poor[poor < peak].max(initial=-1) + 1
     last = poor[poor > peak].min(initial=x.size)

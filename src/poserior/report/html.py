@@ -85,10 +85,8 @@ def _check(evaluations: Sequence[Evaluation]) -> None:
             )
 
 
-def _page(
-    methods: Sequence[Method], pictures: Callable[[int], np.ndarray] | None, title: str, facts: Mapping[str, str]
-) -> str:
-    focus = methods[0]
+def page_environment() -> jinja2.Environment:
+    """The templates, with everything escaped."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("poserior.report"),
         autoescape=True,
@@ -97,6 +95,13 @@ def _page(
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["px"] = lambda value: f"{value:.2f}".rstrip("0").rstrip(".")
+    return environment
+
+
+def _page(
+    methods: Sequence[Method], pictures: Callable[[int], np.ndarray] | None, title: str, facts: Mapping[str, str]
+) -> str:
+    focus = methods[0]
     context: dict[str, Any] = {
         "title": title,
         "facts": facts,
@@ -130,7 +135,7 @@ def _page(
         "keypoint_panels": keypoint_panels(methods) if focus.labelled.any() else [],
         "keypoint_rows": _keypoint_rows(methods),
     }
-    return environment.get_template("report.html.j2").render(context)
+    return page_environment().get_template("report.html.j2").render(context)
 
 
 def _written(method: Method, key: str) -> str:

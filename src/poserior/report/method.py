@@ -45,7 +45,8 @@ class Method:
     @cached_property
     def error(self) -> Float[np.ndarray, "N K"]:
         """Distance from label to prediction in pixels; meaningless where not labelled."""
-        return np.linalg.norm(array(self.evaluation.keypoints) - array(self.evaluation.target), axis=-1)
+        difference = array(self.evaluation.keypoints) - array(self.evaluation.target)
+        return np.asarray(np.linalg.norm(difference, axis=-1))
 
     @cached_property
     def oks(self) -> Float[np.ndarray, "N K"]:

@@ -111,7 +111,8 @@ def _inline(text: str, description: str) -> Markup:
     if opening is None or view_box is None:  # cannot happen with matplotlib's own writer
         raise RuntimeError("matplotlib wrote no usable SVG")
     body = body[opening.end() :].replace("xlink:href", "href")
-    body = re.sub(r'<g id="(?:figure|axes|patch|line2d|text|xtick|ytick|matplotlib\.axis|[A-Za-z]+)_\d+">', "<g>", body)
+    used = set(re.findall(r'(?:href="|url\()#([^")]+)', body))
+    body = re.sub(r' id="([^"]*)"', lambda m: m[0] if m[1] in used else "", body)
     for placeholder, variable in _VARIABLES.items():
         body = body.replace(placeholder, variable)
     # Numbers to a hundredth of a point: smaller, and no visible difference.

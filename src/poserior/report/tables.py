@@ -42,7 +42,7 @@ class Metric:
 
         >>> Metric("EPE", "lower", "", digits=2, unit="px").write(3.14159)
         '3.14 px'
-        >>> Metric("coverage@90", 0.9, "", digits=1, percent=True).write(0.8765)
+        >>> Metric("coverage@90", 0.9, "", digits=1, percent=True).write(0.8766)
         '87.7 %'
         >>> Metric("NLL", "lower", "").write(None)
         '–'
@@ -78,7 +78,9 @@ _ACCURACY = (
     Metric("APL", "higher", "AP of large people (above 96² pixels)."),
     Metric("AR", "higher", "Average recall: the share of people found, whatever their score."),
     Metric("OKS", "higher", "Mean object keypoint similarity of the people: 1 is exact, 0 far off."),
-    Metric("PCK@0.2", "higher", "Share of keypoints nearer to the label than a fifth of the person's box.", 1, True),
+    Metric(
+        "PCK@0.2", "higher", "Share of keypoints nearer to the label than a fifth of the box's longer side.", 1, True
+    ),
     Metric("EPE", "lower", _EPE, 2, unit="px"),
 )
 _DENSITY = (
