@@ -1,1 +1,3 @@
 """Images to features; the only place that imports timm."""
+
+from poserior.backbones.backbone import Backbone as Backbone
