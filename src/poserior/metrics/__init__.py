@@ -1,19 +1,34 @@
-"""`(preds, target)` to a number; function and class in one file.
+"""`(preds, target)` to a number: functions, and the same over batches as torchmetrics classes.
 
 Everything masks by visibility: what is not labelled has no influence, and a value that nothing defines is not a number.
 """
 
-from poserior.metrics.average_precision import CocoKeypointAP, coco_average_precision, evaluation_to_coco
+from typing import TYPE_CHECKING, Any
+
+from poserior.metrics.average_precision import coco_average_precision, evaluation_to_coco
 from poserior.metrics.base import keypoint_distance, masked_mean
-from poserior.metrics.correlation import Correlation, pearson, spearman
-from poserior.metrics.coverage import Coverage, coverage
-from poserior.metrics.end_point import EndPointError, end_point_error, end_point_error_per_keypoint, normalised_error
-from poserior.metrics.nll import NegativeLogLikelihood, keypoint_nll, nll
-from poserior.metrics.oks import ObjectKeypointSimilarity, keypoint_oks, oks
-from poserior.metrics.pck import PercentageCorrectKeypoints, auc, pck, pck_per_keypoint, pckh
-from poserior.metrics.reliability import CalibrationError, Reliability, ece, reliability
-from poserior.metrics.sparsification import SparsificationError, ause, sparsification
+from poserior.metrics.correlation import pearson, spearman
+from poserior.metrics.coverage import coverage
+from poserior.metrics.end_point import end_point_error, end_point_error_per_keypoint, normalised_error
+from poserior.metrics.nll import keypoint_nll, nll
+from poserior.metrics.oks import keypoint_oks, oks
+from poserior.metrics.pck import auc, pck, pck_per_keypoint, pckh
+from poserior.metrics.reliability import Reliability, ece, reliability
+from poserior.metrics.sparsification import ause, sparsification
 from poserior.metrics.summary import summarise
+
+if TYPE_CHECKING:
+    from poserior.metrics.over_batches import (
+        CalibrationError,
+        CocoKeypointAP,
+        Correlation,
+        Coverage,
+        EndPointError,
+        NegativeLogLikelihood,
+        ObjectKeypointSimilarity,
+        PercentageCorrectKeypoints,
+        SparsificationError,
+    )
 
 __all__ = [
     "CalibrationError",
@@ -50,3 +65,12 @@ __all__ = [
     "spearman",
     "summarise",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The classes, when first asked for: torchmetrics takes seconds to import, and few users need it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from poserior.metrics import over_batches
+
+    return getattr(over_batches, name)

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
-from poserior.metrics.base import Collected, Visibility
+from poserior.metrics.base import Visibility
 from poserior.metrics.coco_files import Json, load_annotations, load_results
 from poserior.structures import Evaluation
 
@@ -65,7 +65,7 @@ def evaluation_to_coco(evaluation: Evaluation) -> tuple[Json, list[Json]]:
     Coordinates become pixel indices (half a pixel less), boxes corner and size. The pictures are those in which the
     evaluation has people, so AP counts no false alarms elsewhere: it is the AP of a top-down method with given boxes.
     """
-    return _to_coco(
+    return people_to_coco(
         evaluation.keypoints,
         evaluation.target,
         evaluation.target_visibility,
@@ -77,7 +77,7 @@ def evaluation_to_coco(evaluation: Evaluation) -> tuple[Json, list[Json]]:
     )
 
 
-def _to_coco(
+def people_to_coco(
     preds: Float[Tensor, "N K 2"],
     target: Float[Tensor, "N K 2"],
     visibility: Visibility,
@@ -87,6 +87,7 @@ def _to_coco(
     image_id: Sequence[int | str],
     annotation_id: Sequence[int],
 ) -> tuple[Json, list[Json]]:
+    """`evaluation_to_coco` of bare arrays; their meaning is that of `structures.Evaluation`'s."""
     labelled = (visibility > 0)[..., None]
     found = torch.cat([preds.double() - 0.5, torch.ones_like(preds[..., :1], dtype=torch.float64)], -1)
     truth = torch.cat([target.double() - 0.5, visibility[..., None].double()], -1).where(labelled, 0.0)
@@ -118,37 +119,3 @@ def _index(truth: Json, annotations: list[Json]) -> COCO:
     coco.dataset = dataset
     coco.createIndex()
     return coco
-
-
-class CocoKeypointAP(Collected):
-    """`coco_average_precision` of a top-down method's people, over batches.
-
-    Args:
-        oks_sigmas: COCO's constants, one per keypoint.
-        kwargs: of `torchmetrics.Metric`.
-    """
-
-    higher_is_better = True
-
-    def __init__(self, oks_sigmas: Sequence[float], **kwargs: Any) -> None:
-        super().__init__(("preds", "target", "visibility", "area", "box_xyxy", "score", "image_id"), **kwargs)
-        self.oks_sigmas = tuple(oks_sigmas)
-
-    def update(
-        self,
-        preds: Float[Tensor, "N K 2"],
-        target: Float[Tensor, "N K 2"],
-        visibility: Visibility,
-        area: Float[Tensor, "N"],
-        box_xyxy: Float[Tensor, "N 4"],
-        score: Float[Tensor, "N"],
-        image_id: Int[Tensor, "N"],
-    ) -> None:
-        self.collect(preds, target, visibility, area, box_xyxy, score, image_id)
-
-    def compute(self) -> dict[str, Tensor]:
-        preds, target, visibility, area, box_xyxy, score, image_id = (value.cpu() for value in self.collected())
-        people = range(1, len(image_id) + 1)
-        annotations, results = _to_coco(preds, target, visibility, area, box_xyxy, score, image_id.tolist(), people)
-        scores = coco_average_precision(results, annotations, self.oks_sigmas)
-        return {key: torch.tensor(value) for key, value in scores.items()}

@@ -1,4 +1,4 @@
-"""What every metric shares: the masked mean, checks that teach, and the class that collects batches.
+"""What every metric shares: the masked mean and checks that teach.
 
 One rule throughout: a keypoint counts if its `visibility` is above 0 (or True); whatever stands in the places that do
 not count, even "not a number", has no influence; and a value that nothing defines (no labelled keypoint, a constant
@@ -6,13 +6,10 @@ correlated) is not a number.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 
 Visibility = Int[Tensor, "..."] | Bool[Tensor, "..."]
 """COCO's 0/1/2, or a mask: what is above 0 counts."""
@@ -66,29 +63,3 @@ def labelled_values(visibility: Visibility | None, *values: Float[Tensor, "..."]
         return [value.flatten().double() for value in values]
     expect_shape("visibility", visibility, values[0].shape, "as preds")
     return [value[visibility > 0].double() for value in values]
-
-
-class Collected(Metric):
-    """A `torchmetrics.Metric` that keeps what it is shown and computes its function on all of it at the end.
-
-    So the class gives the very value of the function, over any number of batches and processes. Subclasses name
-    their inputs and write `update` and `compute`.
-    """
-
-    full_state_update = False
-    is_differentiable = False
-
-    def __init__(self, inputs: Sequence[str], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.inputs = tuple(inputs)
-        for name in self.inputs:
-            self.add_state(name, default=[], dist_reduce_fx="cat")
-
-    def collect(self, *values: Tensor) -> None:
-        """Keep one batch, in the order of the inputs."""
-        for name, value in zip(self.inputs, values, strict=True):
-            getattr(self, name).append(value.detach())
-
-    def collected(self) -> list[Tensor]:
-        """All batches, in the order of the inputs."""
-        return [dim_zero_cat(getattr(self, name)) for name in self.inputs]

@@ -1,13 +1,11 @@
 """Does the confidence rank, or follow, the accuracy? Pearson's and Spearman's correlation."""
 
-from typing import Any
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from poserior.metrics.base import Collected, Visibility, labelled_values
+from poserior.metrics.base import Visibility, labelled_values
 
 
 def pearson(
@@ -53,27 +51,3 @@ def _ranks(values: Float[Tensor, "M"]) -> Float[Tensor, "M"]:
         return torch.full_like(values, torch.nan)
     mean_rank: Tensor = size.cumsum(0).double() - (size - 1) / 2
     return mean_rank[group]
-
-
-class Correlation(Collected):
-    """`pearson`, or with ``ranks=True`` `spearman`, over batches.
-
-    Args:
-        ranks: correlate the ranks.
-        kwargs: of `torchmetrics.Metric`.
-    """
-
-    higher_is_better = True
-
-    def __init__(self, ranks: bool = False, **kwargs: Any) -> None:
-        super().__init__(("preds", "target"), **kwargs)
-        self.ranks = ranks
-
-    def update(
-        self, preds: Float[Tensor, "..."], target: Float[Tensor, "..."], visibility: Visibility | None = None
-    ) -> None:
-        self.collect(*labelled_values(visibility, preds, target))
-
-    def compute(self) -> Float[Tensor, ""]:
-        preds, target = self.collected()
-        return spearman(preds, target) if self.ranks else pearson(preds, target)

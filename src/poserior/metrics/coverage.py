@@ -1,13 +1,12 @@
 """Coverage: how often the p % region of highest density holds the label. Calibrated: p % of the time."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from poserior.metrics.base import Collected, Visibility, masked_mean
+from poserior.metrics.base import Visibility, masked_mean
 
 PROBABILITIES = (0.5, 0.8, 0.9, 0.95)
 
@@ -32,23 +31,3 @@ def coverage(
         raise ValueError(f"expected probabilities in [0, 1], found {tuple(probabilities)}; give 0.9 for 90 %")
     held = [masked_mean((levels <= probability).to(levels.dtype), visibility) for probability in probabilities]
     return torch.stack(held)
-
-
-class Coverage(Collected):
-    """`coverage` over batches.
-
-    Args:
-        probabilities: the regions' masses.
-        kwargs: of `torchmetrics.Metric`.
-    """
-
-    def __init__(self, probabilities: Sequence[float] = PROBABILITIES, **kwargs: Any) -> None:
-        super().__init__(("levels", "visibility"), **kwargs)
-        self.probabilities = tuple(probabilities)
-
-    def update(self, levels: Float[Tensor, "..."], visibility: Visibility) -> None:
-        self.collect(levels, visibility)
-
-    def compute(self) -> Float[Tensor, "P"]:
-        levels, visibility = self.collected()
-        return coverage(levels, visibility, self.probabilities)

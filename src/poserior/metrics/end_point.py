@@ -1,11 +1,9 @@
 """End-point error: the mean distance, in pixels or in units of a length of the person."""
 
-from typing import Any
-
 from jaxtyping import Float
 from torch import Tensor
 
-from poserior.metrics.base import Collected, Visibility, expect_shape, keypoint_distance, masked_mean
+from poserior.metrics.base import Visibility, expect_shape, keypoint_distance, masked_mean
 
 
 def end_point_error(
@@ -50,19 +48,3 @@ def normalised_error(
             " leave those people out or measure them"
         )
     return masked_mean(distance / reference[:, None], visibility)
-
-
-class EndPointError(Collected):
-    """`end_point_error` over batches."""
-
-    higher_is_better = False
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(("preds", "target", "visibility"), **kwargs)
-
-    def update(self, preds: Float[Tensor, "N K D"], target: Float[Tensor, "N K D"], visibility: Visibility) -> None:
-        self.collect(preds, target, visibility)
-
-    def compute(self) -> Float[Tensor, ""]:
-        preds, target, visibility = self.collected()
-        return end_point_error(preds, target, visibility)

@@ -1,13 +1,11 @@
 """Negative log-likelihood of the labels under the predicted density."""
 
-from typing import Any
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from poserior.distributions import Distribution
-from poserior.metrics.base import Collected, Visibility, expect_shape, masked_mean
+from poserior.metrics.base import Visibility, expect_shape, masked_mean
 
 
 def keypoint_nll(
@@ -37,19 +35,3 @@ def nll(distribution: Distribution, target: Float[Tensor, "N K D"], visibility: 
         ValueError: a shape does not fit the density's.
     """
     return masked_mean(keypoint_nll(distribution, target, visibility), visibility)
-
-
-class NegativeLogLikelihood(Collected):
-    """`nll` over batches."""
-
-    higher_is_better = False
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(("values", "visibility"), **kwargs)
-
-    def update(self, distribution: Distribution, target: Float[Tensor, "N K D"], visibility: Visibility) -> None:
-        self.collect(keypoint_nll(distribution, target, visibility), visibility)
-
-    def compute(self) -> Float[Tensor, ""]:
-        values, visibility = self.collected()
-        return masked_mean(values, visibility)

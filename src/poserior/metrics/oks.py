@@ -1,13 +1,12 @@
 """Object keypoint similarity: the accuracy of a pose in [0, 1]."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from poserior.metrics.base import Collected, Visibility, expect_shape, keypoint_distance, masked_mean
+from poserior.metrics.base import Visibility, expect_shape, keypoint_distance, masked_mean
 
 
 def keypoint_oks(
@@ -56,31 +55,3 @@ def oks(
     Arguments and errors are those of `keypoint_oks`. Lin et al., "Microsoft COCO", 2014, keypoint evaluation.
     """
     return masked_mean(keypoint_oks(preds, target, area, oks_sigmas, visibility), visibility, dim=1)
-
-
-class ObjectKeypointSimilarity(Collected):
-    """Mean OKS of the people who have a labelled keypoint; see `oks`.
-
-    Args:
-        oks_sigmas: COCO's constants, one per keypoint.
-        kwargs: of `torchmetrics.Metric`.
-    """
-
-    higher_is_better = True
-
-    def __init__(self, oks_sigmas: Sequence[float], **kwargs: Any) -> None:
-        super().__init__(("similarity",), **kwargs)
-        self.oks_sigmas = tuple(oks_sigmas)
-
-    def update(
-        self,
-        preds: Float[Tensor, "N K D"],
-        target: Float[Tensor, "N K D"],
-        area: Float[Tensor, "N"],
-        visibility: Visibility,
-    ) -> None:
-        self.collect(oks(preds, target, area, self.oks_sigmas, visibility))
-
-    def compute(self) -> Float[Tensor, ""]:
-        (similarity,) = self.collected()
-        return similarity.nanmean()

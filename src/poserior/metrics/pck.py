@@ -1,12 +1,10 @@
 """Percentage of correct keypoints, and its head-sized sister of MPII."""
 
-from typing import Any
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from poserior.metrics.base import Collected, Visibility, expect_shape, keypoint_distance, masked_mean
+from poserior.metrics.base import Visibility, expect_shape, keypoint_distance, masked_mean
 
 
 def _relative(
@@ -95,31 +93,3 @@ def auc(
     relative = _relative(preds, target, size, visibility)
     # an answer that is not a number is right at no threshold
     return masked_mean((1 - relative.nan_to_num(nan=torch.inf) / threshold).clamp_min(0), visibility).to(preds.dtype)
-
-
-class PercentageCorrectKeypoints(Collected):
-    """`pck` (or, given head sizes, `pckh`) over batches.
-
-    Args:
-        threshold: the share of the size that is still correct.
-        kwargs: of `torchmetrics.Metric`.
-    """
-
-    higher_is_better = True
-
-    def __init__(self, threshold: float = 0.2, **kwargs: Any) -> None:
-        super().__init__(("preds", "target", "size", "visibility"), **kwargs)
-        self.threshold = threshold
-
-    def update(
-        self,
-        preds: Float[Tensor, "N K D"],
-        target: Float[Tensor, "N K D"],
-        size: Float[Tensor, "N"],
-        visibility: Visibility,
-    ) -> None:
-        self.collect(preds, target, size, visibility)
-
-    def compute(self) -> Float[Tensor, ""]:
-        preds, target, size, visibility = self.collected()
-        return pck(preds, target, size, visibility, self.threshold)

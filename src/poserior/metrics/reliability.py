@@ -1,13 +1,12 @@
 """Reliability: among the answers of confidence c, is the accuracy c?"""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from poserior.metrics.base import Collected, Visibility, labelled_values
+from poserior.metrics.base import Visibility, labelled_values
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,27 +66,3 @@ def ece(
     diagram = reliability(confidence, accuracy, visibility, bins)
     gap = (diagram.accuracy - diagram.confidence).abs().nan_to_num(nan=0)
     return ((gap * diagram.count).sum() / diagram.count.sum()).to(confidence.dtype)
-
-
-class CalibrationError(Collected):
-    """`ece` over batches.
-
-    Args:
-        bins: how many.
-        kwargs: of `torchmetrics.Metric`.
-    """
-
-    higher_is_better = False
-
-    def __init__(self, bins: int = 10, **kwargs: Any) -> None:
-        super().__init__(("confidence", "accuracy"), **kwargs)
-        self.bins = bins
-
-    def update(
-        self, confidence: Float[Tensor, "..."], accuracy: Float[Tensor, "..."], visibility: Visibility | None = None
-    ) -> None:
-        self.collect(*labelled_values(visibility, confidence, accuracy))
-
-    def compute(self) -> Float[Tensor, ""]:
-        confidence, accuracy = self.collected()
-        return ece(confidence, accuracy, bins=self.bins)

@@ -1,12 +1,10 @@
 """Sparsification: does the error fall when the least confident answers are thrown away?"""
 
-from typing import Any
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from poserior.metrics.base import Collected, Visibility, labelled_values
+from poserior.metrics.base import Visibility, labelled_values
 
 
 def sparsification(
@@ -60,27 +58,3 @@ def ause(
     _, by_confidence, by_oracle = sparsification(errors, confidence, visibility)
     area = (by_confidence - by_oracle).mean()
     return (area / by_oracle[0] if normalise and by_oracle.numel() else area).to(errors.dtype)
-
-
-class SparsificationError(Collected):
-    """`ause` over batches.
-
-    Args:
-        normalise: divide by the mean error.
-        kwargs: of `torchmetrics.Metric`.
-    """
-
-    higher_is_better = False
-
-    def __init__(self, normalise: bool = False, **kwargs: Any) -> None:
-        super().__init__(("errors", "confidence"), **kwargs)
-        self.normalise = normalise
-
-    def update(
-        self, errors: Float[Tensor, "..."], confidence: Float[Tensor, "..."], visibility: Visibility | None = None
-    ) -> None:
-        self.collect(*labelled_values(visibility, errors, confidence))
-
-    def compute(self) -> Float[Tensor, ""]:
-        errors, confidence = self.collected()
-        return ause(errors, confidence, normalise=self.normalise)
