@@ -1,0 +1,153 @@
+"""``poserior compare``: several heads, several seeds, one budget, one table."""
+
+import json
+import math
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jsonargparse import ArgumentParser
+
+from poserior.cli.results import SHOWN, measure, numbers, picture_of, table
+from poserior.errors import InputError
+from poserior.training.config import Optimiser
+
+if TYPE_CHECKING:
+    from poserior.structures import Evaluation
+    from poserior.training import Config
+
+SUMMARY = "train several heads under one budget and several seeds -> one table"
+
+TUNED = ("lr", "loss_weight", "weight_decay", "clip", "ema")
+"""Settings of the optimiser that a head may have for itself."""
+
+
+def parser() -> ArgumentParser:
+    """Options of the verb."""
+    from poserior.cli.configuration import add_configuration
+    from poserior.training.presets import HEADS
+
+    options = ArgumentParser(prog="poserior compare", description=SUMMARY)
+    options.add_argument(
+        "--heads", default="L1,RLE", metavar="A,B,...", help=f"heads, of {', '.join(HEADS)} (default: L1,RLE)"
+    )
+    options.add_argument("--seeds", type=int, default=1, metavar="N", help="runs of each head (default: 1)")
+    options.add_argument("--output", metavar="DIR", help="folder of all runs (default: runs/CONFIG)")
+    options.add_argument(
+        "--compare",
+        type=dict[str, dict[str, float]],
+        default={},
+        metavar="{HEAD: {lr: ..}}",
+        help=f"what single heads have for themselves, of {', '.join(TUNED)}",
+    )
+    add_configuration(options, head_required=False)
+    return options
+
+
+def run(args: Namespace) -> int:
+    """Train what is not trained yet, evaluate, write ``table.md``, ``compare.json`` and ``report.html``."""
+    from poserior import inference
+    from poserior.cli.configuration import read_configuration, run_folder
+    from poserior.report import write_report
+    from poserior.training.presets import preset
+    from poserior.training.run import people
+
+    names = [name.strip() for name in args.heads.split(",")]
+    heads = {name: preset(name) for name in names}
+    if args.seeds < 1:
+        raise InputError(f"expected --seeds of at least 1, found {args.seeds}; change it")
+    config = read_configuration(args, head=heads[names[0]])
+    if config.val_data is None:
+        raise InputError("expected val_data to compare on, found none; add it to the configuration")
+    configs = {name: _tuned(config, heads[name], name, args.compare) for name in names}
+    output = run_folder(args)
+    train_people, val_people = people(config.train_data, "train_data"), people(config.val_data, "val_data")
+
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for seed in range(config.seed, config.seed + args.seeds):
+        for name in names:
+            folder = output / f"{name}-seed{seed}"
+            print(f"{name}, seed {seed}: {folder}", flush=True)
+            runs[name].append(_run_once(replace(configs[name], seed=seed), folder, name, (train_people, val_people)))
+
+    text = summary_table(runs)
+    inference.write_json(output / "compare.json", {"seeds": args.seeds, "heads": _summaries(runs)})
+    with inference.files.replacing(output / "table.md") as file:
+        file.write(text + "\n")
+    first = {name: output / f"{name}-seed{config.seed}" for name in names}
+    evaluations = [_evaluation(folder, val_people, name, config) for name, folder in first.items()]
+    facts = {
+        "Configuration": str(args.config[-1]),
+        "Seeds": str(args.seeds),
+        "Shown": f"seed {config.seed} of each head",
+    }
+    shown = {name: values[0] for name, values in runs.items()}
+    write_report(evaluations, shown, picture_of(val_people), output / "report.html", "Heads compared", facts)
+    print(f"\n{text}\n\nmean and standard deviation over seeds; table.md, compare.json and report.html are in {output}")
+    return 0
+
+
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard deviation (of a sample: divided by N - 1; nan for one value).
+
+    >>> mean_and_spread([1.0, 3.0])
+    (2.0, 1.4142135623730951)
+    """
+    mean = sum(values) / len(values)
+    if len(values) < 2:
+        return mean, math.nan
+    return mean, math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def summary_table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """Heads down, metrics across, ``mean ± spread`` in the cells."""
+    columns = [key for key in SHOWN if all(key in numbers(values) for head in runs.values() for values in head)]
+    return table(columns, {name: [_cell(values, key) for key in columns] for name, values in runs.items()})
+
+
+def _cell(runs: Sequence[Mapping[str, Any]], key: str) -> str:
+    mean, spread = mean_and_spread([float(values[key]) for values in runs])
+    return f"{mean:.4g}" if math.isnan(spread) else f"{mean:.4g} ± {spread:.2g}"
+
+
+def _summaries(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    summaries: dict[str, Any] = {}
+    for name, values in runs.items():
+        keys = [key for key in numbers(values[0]) if all(key in numbers(each) for each in values)]
+        pairs = {key: mean_and_spread([float(each[key]) for each in values]) for key in keys}
+        summaries[name] = {
+            "mean": {key: mean for key, (mean, _) in pairs.items()},
+            "std": {key: None if math.isnan(spread) else spread for key, (_, spread) in pairs.items()},
+            "runs": list(values),
+        }
+    return summaries
+
+
+def _tuned(config: "Config", head: Any, name: str, own: Mapping[str, Mapping[str, float]]) -> "Config":
+    settings = own.get(name, {})
+    unknown = [key for key in settings if key not in TUNED]
+    if unknown:
+        raise InputError(
+            f"expected compare.{name} to hold some of {', '.join(TUNED)}, found {unknown[0]!r}; correct it"
+        )
+    optimiser = Optimiser(**{**asdict(config.optimiser), **settings})
+    return replace(config, head=head, optimiser=optimiser)
+
+
+def _run_once(config: "Config", folder: Path, name: str, data: tuple[Any, Any]) -> dict[str, Any]:
+    """The metrics of one run; trained only where that has not been done."""
+    from poserior.training.run import claim, train
+
+    finished = folder / "metrics.json"
+    if finished.exists():
+        claim(folder, config, resume=True)  # refuses a folder of another configuration
+        metrics: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
+        return metrics
+    train(config, folder, resume=True, data=data, title=folder.name)
+    return measure(folder, data[1], name, config.loader.batch_size, config.loader.workers)[1]
+
+
+def _evaluation(folder: Path, people: Any, name: str, config: "Config") -> "Evaluation":
+    return measure(folder, people, name, config.loader.batch_size, config.loader.workers)[0]

@@ -1,0 +1,82 @@
+"""Which verb was asked for, and what its failures look like."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol, cast
+
+from poserior import __version__
+from poserior.errors import InputError
+
+VERBS = ("demo", "train", "evaluate", "predict", "compare")
+
+
+class Verb(Protocol):
+    """What a module ``poserior.cli.<verb>`` has; importing it imports no torch."""
+
+    SUMMARY: str
+
+    def parser(self) -> argparse.ArgumentParser:
+        """A jsonargparse parser of the verb's options."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it; the process's exit code."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``poserior VERB ...``.
+
+    Args:
+        argv: the words after ``poserior``; those of the process by default.
+
+    Returns:
+        0; 2 for bad input, with one sentence on stderr; 130 where Ctrl-C ended it.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        print(usage())
+        return 0
+    if words[0] == "--version":
+        print(f"poserior {__version__}")
+        return 0
+    if words[0] not in VERBS:
+        return _refuse(f"expected a verb ({', '.join(VERBS)}), found {words[0]!r}; see poserior --help")
+    return _run(_verb(words[0]), words[1:])
+
+
+def usage() -> str:
+    """What ``poserior --help`` prints."""
+    verbs = "\n".join(f"  {name:10s} {_verb(name).SUMMARY}" for name in VERBS)
+    return (
+        "usage: poserior VERB [options]\n\nProbabilistic regression in vision: every keypoint with its error bar.\n\n"
+        f"verbs:\n{verbs}\n\n`poserior VERB --help` tells a verb's options; `poserior demo` is a good start."
+    )
+
+
+def _verb(name: str) -> Verb:
+    return cast(Verb, import_module(f"poserior.cli.{name}"))
+
+
+def _run(verb: Verb, words: list[str]) -> int:
+    try:
+        parser = verb.parser()
+        parser.exit_on_error = False
+        return verb.run(parser.parse_args(words))
+    except (InputError, argparse.ArgumentError) as error:
+        return _refuse(str(error))
+    except OSError as error:
+        return _refuse(_explain(error))
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+
+
+def _explain(error: OSError) -> str:
+    place = "" if error.filename is None else f" at {error.filename}"
+    return f"expected to read and write files, found that the system refuses{place}: {error.strerror or error}"
+
+
+def _refuse(message: str) -> int:
+    print(f"poserior: {' '.join(message.split())}", file=sys.stderr)
+    return 2

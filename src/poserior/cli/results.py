@@ -1,0 +1,62 @@
+"""What verbs share: a trained run measured on a data set, and tables of numbers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from poserior.structures import Evaluation
+
+SHOWN = ("AP", "AR", "PCK@0.2", "EPE", "NLL", "coverage@50", "coverage@90", "pearson", "spearman", "AUSE")
+
+
+def measure(
+    folder: Path, people: Any, name: str, batch_size: int = 64, workers: int = 0
+) -> "tuple[Evaluation, dict[str, Any]]":
+    """Evaluate the run in `folder` on `people`, and leave ``metrics.json`` there."""
+    from poserior import inference, metrics
+
+    predictor = inference.load(folder)
+    evaluation = inference.evaluate_model(
+        predictor.model, predictor.spec, people, name, batch_size=batch_size, num_workers=workers
+    )
+    values = dict(metrics.summarise(evaluation))
+    inference.write_json(folder / "metrics.json", values)
+    return evaluation, values
+
+
+def picture_of(people: Any) -> "Callable[[int], np.ndarray]":
+    """From a person's number to the whole picture, as reports want it."""
+
+    def picture(index: int) -> "np.ndarray":
+        pixels: np.ndarray = people[index].image.numpy()
+        return pixels
+
+    return picture
+
+
+def table(columns: Sequence[str], rows: Mapping[str, Sequence[str]], corner: str = "head") -> str:
+    """A Markdown table whose source is aligned too.
+
+    >>> print(table(["AP"], {"RLE": ["0.71"], "L1": ["0.6"]}))
+    | head | AP   |
+    |------|------|
+    | RLE  | 0.71 |
+    | L1   | 0.6  |
+    """
+    lines = [[corner, *columns], *([name, *cells] for name, cells in rows.items())]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns) + 1)]
+    text = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines]
+    text.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(text)
+
+
+def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics that are one number each.
+
+    >>> numbers({"AP": 0.5, "APM": None, "num_people": 3, "per_keypoint": {}})
+    {'AP': 0.5, 'num_people': 3.0}
+    """
+    return {key: float(value) for key, value in metrics.items() if isinstance(value, int | float)}

@@ -1,0 +1,143 @@
+"""Data sets to batches: crops, order and workers."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import cv2
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+from typing_extensions import override
+
+from poserior import transforms
+from poserior.datasets import KeypointDataset
+from poserior.errors import InputError
+from poserior.structures import Target
+from poserior.training.config import Loader
+
+
+def to_device(target: Target, device: torch.device | str) -> Target:
+    """The same target with its tensors on another device (MPS, which has no float64, gets float32)."""
+
+    def move(value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        if torch.device(device).type == "mps" and value.dtype == torch.float64:
+            value = value.float()
+        return value.to(device, non_blocking=True)
+
+    fields = {field.name: move(getattr(target, field.name)) for field in dataclasses.fields(target)}
+    return Target(**fields)
+
+
+class Order(Sampler[int]):
+    """The indices of an epoch; shuffled by (seed, epoch) alone, divided between processes.
+
+    The last processes' shares are filled up from the epoch's start where they would be smaller than the first's.
+
+    Args:
+        crops: what is indexed; told the epoch too, which its random changes depend on.
+        shuffle: a new order every epoch.
+        seed: of that order.
+        rank: which process this is.
+        world: how many there are.
+    """
+
+    def __init__(self, crops: transforms.Cropped, shuffle: bool, seed: int = 0, rank: int = 0, world: int = 1) -> None:
+        self.crops, self.shuffle, self.seed, self.rank, self.world = crops, shuffle, seed, rank, world
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls this before every epoch."""
+        self.crops.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return (len(self.crops) + self.world - 1) // self.world
+
+    def __iter__(self) -> Iterator[int]:
+        order = np.arange(len(self.crops))
+        if self.shuffle:
+            order = np.random.default_rng((self.seed, self.crops.epoch)).permutation(order)
+        shares = np.resize(order, (len(self), self.world))
+        return iter(shares[:, self.rank].tolist())
+
+
+class Data(pl.LightningDataModule):
+    """The batches of one run.
+
+    Args:
+        train: the people to learn from.
+        val: the people to check on; None for no validation.
+        image_size: the crops' ``(H, W)``.
+        box_padding: how much larger than a person's box the crop is.
+        loader: batch size, workers, and whether to augment.
+        augment: values of `transforms.Augment` that differ from its defaults.
+        seed: of order and augmentation.
+    """
+
+    def __init__(
+        self,
+        train: KeypointDataset,
+        val: KeypointDataset | None,
+        image_size: tuple[int, int],
+        box_padding: float,
+        loader: Loader,
+        augment: Mapping[str, float] | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if len(train) == 0:
+            raise InputError("expected people to learn from, found an empty training set; correct its arguments")
+        if val is not None and val.skeleton != train.skeleton:
+            raise InputError(
+                f"expected one skeleton for training and validation, found {train.skeleton.name!r} and"
+                f" {val.skeleton.name!r}; choose data sets that agree"
+            )
+        chosen = transforms.Augment(**(augment or {})) if loader.augment else None
+        self.loader, self.seed = loader, seed
+        self.train = transforms.Cropped(train, transforms.TopDown(image_size, box_padding, chosen), seed)
+        plain = transforms.TopDown(image_size, box_padding)
+        self.val = transforms.Cropped(val, plain) if val is not None and len(val) else None
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Shuffled; a last batch that is not full is left out, unless it is the only one."""
+        return self._batches(
+            self.train, shuffle=True, drop_last=len(self.train) >= self.loader.batch_size * self._world
+        )
+
+    def val_dataloader(self) -> DataLoader[Any] | list[Any]:
+        """In order, complete."""
+        return [] if self.val is None else self._batches(self.val, shuffle=False, drop_last=False)
+
+    @override
+    def transfer_batch_to_device(
+        self, batch: tuple[Tensor, Target], device: torch.device, dataloader_idx: int
+    ) -> tuple[Tensor, Target]:
+        images, target = batch
+        return images.to(device, non_blocking=True), to_device(target, device)
+
+    @property
+    def _world(self) -> int:
+        return self.trainer.world_size if self.trainer else 1
+
+    def _batches(self, crops: transforms.Cropped, shuffle: bool, drop_last: bool) -> DataLoader[Any]:
+        rank = self.trainer.global_rank if self.trainer else 0
+        workers = min(self.loader.workers, -(-len(crops) // self.loader.batch_size))
+        return DataLoader(
+            crops,
+            batch_size=self.loader.batch_size,
+            sampler=Order(crops, shuffle, self.seed, rank, self._world),
+            num_workers=workers,
+            collate_fn=transforms.collate,
+            drop_last=drop_last,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_one_thread,
+            persistent_workers=workers > 0,
+        )
+
+
+def _one_thread(_worker: int) -> None:
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

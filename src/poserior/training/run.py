@@ -1,0 +1,186 @@
+"""One training run: from a `Config` to a folder with the model in it."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+import yaml
+
+from poserior.datasets import KeypointDataset
+from poserior.errors import InputError
+from poserior.models import ModelSpec, Regressor, build_model, load_model, save_model
+from poserior.skeletons import Skeleton
+from poserior.training.callbacks import Ema, LastCheckpoint, Log, Progress
+from poserior.training.config import Config, Part
+from poserior.training.data import Data
+from poserior.training.module import PoseModule
+from poserior.training.parts import build
+from poserior.training.quiet import quiet
+
+# What may differ between the two parts of a resumed run.
+_FREE_TO_CHANGE = {"budget", "hardware", "tensorboard"}
+
+
+def train(
+    config: Config,
+    output: str | Path,
+    resume: bool = False,
+    data: tuple[KeypointDataset, KeypointDataset | None] | None = None,
+    title: str | None = None,
+) -> Path:
+    """Train a model and leave it in a folder.
+
+    The folder gets ``config.yaml`` (all of `config`), ``model.yaml`` and ``model.safetensors`` (the averaged weights
+    where ``optimiser.ema`` is set), ``last.ckpt`` and ``log.csv``, the last two after every epoch.
+
+    Args:
+        config: everything about the run.
+        output: the folder.
+        resume: go on from the folder's ``last.ckpt``, or start if there is none.
+        data: training and validation people, instead of those that `config` describes.
+        title: what the progress bar is called; the head's name by default.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: the folder holds another run, the data cannot be used, or the loss stopped being a number.
+    """
+    output = Path(output)
+    claim(output, config, resume)
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    train_people, val_people = data or (people(config.train_data, "train_data"), people(config.val_data, "val_data"))
+    size, padding = config.image_size, config.box_padding
+    batches = Data(train_people, val_people, size, padding, config.loader, config.augment, config.seed)
+    spec = model_spec(config, train_people.skeleton)
+    model = build_model(spec)
+    if config.warm_start is not None:
+        warm_start(model, config.warm_start)
+    model.backbone.to(memory_format=torch.channels_last)
+    module = PoseModule(model, config.image_size, config.optimiser, config.budget)
+    last = output / "last.ckpt"
+    with quiet():
+        trainer = _trainer(config, output, title or spec.head["class_path"], batches.val is not None)
+        continued = last if resume and last.exists() else None
+        _fit(trainer, module, batches, continued)
+    if trainer.is_global_zero:
+        model.backbone.to(memory_format=torch.contiguous_format)
+        save_model(model.cpu().eval(), spec, output)
+    return output
+
+
+def _fit(trainer: pl.Trainer, module: PoseModule, batches: Data, checkpoint: Path | None) -> None:
+    """Fit; Ctrl-C stays a KeyboardInterrupt, which Lightning makes a SystemExit and switches off for what follows."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, datamodule=batches, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit:
+        if not trainer.interrupted:
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
+
+
+def model_spec(config: Config, skeleton: Skeleton) -> ModelSpec:
+    """What `config` says about the model itself."""
+    backbone = {"name": config.backbone.name, "pretrained": config.backbone.pretrained, **config.backbone.options}
+    name = config.head["class_path"].rpartition(".")[2]
+    return ModelSpec(
+        backbone=backbone,
+        head={"class_path": name, "init_args": dict(config.head.get("init_args") or {})},
+        skeleton=skeleton,
+        image_size=config.image_size,
+        box_padding=config.box_padding,
+    )
+
+
+def warm_start(model: Regressor, run: str | Path) -> None:
+    """Copy the backbone's weights and statistics from another run's folder; nothing else of the model changes.
+
+    Raises:
+        InputError: the folder holds no model, or its backbone is another network.
+    """
+    other, _ = load_model(Path(run))
+    ours, theirs = model.backbone.state_dict(), other.backbone.state_dict()
+    shapes = {name: tuple(value.shape) for name, value in ours.items()}
+    if shapes != {name: tuple(value.shape) for name, value in theirs.items()}:
+        raise InputError(
+            f"expected the same backbone in warm_start folder {run}, found one with other weights;"
+            " give this run the backbone that was trained there"
+        )
+    model.backbone.load_state_dict(theirs)
+
+
+def people(part: Part | None, role: str) -> Any:
+    """The data set that a configuration's `train_data` or `val_data` describes; None for None."""
+    return None if part is None else build(part, KeypointDataset, role)  # type: ignore[type-abstract]
+
+
+def _trainer(config: Config, output: Path, title: str, validates: bool) -> pl.Trainer:
+    hardware, optimiser = config.hardware, config.optimiser
+    callbacks: list[pl.Callback] = [Ema(optimiser.ema)] if optimiser.ema else []
+    callbacks += [Log(output / "log.csv"), LastCheckpoint(output / "last.ckpt"), Progress(title)]
+    return pl.Trainer(
+        accelerator=hardware.accelerator,
+        devices=hardware.devices,
+        num_nodes=hardware.nodes,
+        strategy=hardware.strategy,
+        precision=hardware.precision,
+        max_epochs=-1 if config.budget.minutes is not None else config.budget.epochs,
+        check_val_every_n_epoch=config.budget.validate_every,
+        limit_val_batches=None if validates else 0,
+        accumulate_grad_batches=optimiser.accumulate,
+        gradient_clip_val=optimiser.clip or None,
+        callbacks=callbacks,
+        logger=_tensorboard(output) if config.tensorboard else False,
+        default_root_dir=output,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def _tensorboard(output: Path) -> Any:
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    try:
+        return TensorBoardLogger(output, name="tensorboard", version="")
+    except ModuleNotFoundError:
+        raise InputError(
+            "expected the package tensorboard for tensorboard: true, found it not installed;"
+            " install it, or set tensorboard: false"
+        ) from None
+
+
+def claim(output: Path, config: Config, resume: bool) -> None:
+    """Write ``config.yaml``, after making sure that no other run's results are mixed with this one's.
+
+    Raises:
+        InputError: the folder holds a run and `resume` is off, or that run's configuration is another.
+    """
+    path = output / "config.yaml"
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        return  # a further process of a run that its first process has claimed
+    if path.exists():
+        if not resume:
+            raise InputError(
+                f"expected an empty output folder, found a run in {output}; choose another --output, or continue"
+                " that run with --resume"
+            )
+        before = yaml.safe_load(path.read_text(encoding="utf-8"))
+        now = config.to_dict()
+        differs = sorted(key for key in now if key not in _FREE_TO_CHANGE and now[key] != before.get(key))
+        if differs:
+            raise InputError(
+                f"expected the configuration of the run in {output} to resume it, found other values of"
+                f" {', '.join(differs)}; restore them, or start a new run in another folder"
+            )
+    output.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(yaml.safe_dump(config.to_dict(), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    temporary.replace(path)
