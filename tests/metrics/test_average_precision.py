@@ -178,6 +178,23 @@ def test_evaluation_as_coco_is_scored_as_the_official_tool_scores_it():
     assert results[0]["keypoints"][:2] == pytest.approx([first[0] - 0.5, first[1] - 0.5])
 
 
+def test_evaluation_against_the_annotations_of_a_file():
+    people = evaluation()
+    annotations, results = evaluation_to_coco(people, category_id=5)
+    crowd = annotations["annotations"][0] | {
+        "id": 99,
+        "iscrowd": 1,
+        "bbox": [-1e4, -1e4, 3e4, 3e4],
+        "keypoints": [0] * 15,
+    }
+    annotations["annotations"].append(crowd)
+    annotations["images"].append({"id": 77})
+    ours = coco_average_precision(results, annotations, SIGMAS)
+    # in the crowd's picture a failed answer is no false alarm any more
+    assert ours["AP"] >= coco_average_precision(*evaluation_to_coco(people)[::-1], SIGMAS)["AP"] > 0
+    assert {entry["category_id"] for entry in results} == {5}
+
+
 def test_a_perfect_evaluation_has_precision_one():
     people = evaluation()
     perfect = replace(people, keypoints=people.target)

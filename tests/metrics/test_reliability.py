@@ -27,6 +27,10 @@ def test_by_hand_with_borders_and_an_empty_bin():
     )
 
 
+def test_rounding_above_one_is_forgiven():
+    assert reliability(torch.tensor([1 + 1e-6]), torch.tensor([1.0])).count.tolist() == [0] * 9 + [1]
+
+
 def test_right_confidence_has_no_error():
     values = torch.tensor(np.linspace(0, 1, 23))
     assert ece(values, values).item() == pytest.approx(0, abs=1e-15)

@@ -59,11 +59,12 @@ def coco_average_precision(
     }
 
 
-def evaluation_to_coco(evaluation: Evaluation) -> tuple[Json, list[Json]]:
+def evaluation_to_coco(evaluation: Evaluation, category_id: int = 1) -> tuple[Json, list[Json]]:
     """An evaluation's people as a COCO annotation dictionary and a COCO results list.
 
     Coordinates become pixel indices (half a pixel less), boxes corner and size. The pictures are those in which the
     evaluation has people, so AP counts no false alarms elsewhere: it is the AP of a top-down method with given boxes.
+    To count a data set's crowds and unlabelled people as well, compare the results with the annotations of its own file.
     """
     return people_to_coco(
         evaluation.keypoints,
@@ -74,6 +75,7 @@ def evaluation_to_coco(evaluation: Evaluation) -> tuple[Json, list[Json]]:
         evaluation.score,
         evaluation.image_id,
         evaluation.annotation_id,
+        category_id,
     )
 
 
@@ -86,6 +88,7 @@ def people_to_coco(
     score: Float[Tensor, "N"],
     image_id: Sequence[int | str],
     annotation_id: Sequence[int],
+    category_id: int = 1,
 ) -> tuple[Json, list[Json]]:
     """`evaluation_to_coco` of bare arrays; their meaning is that of `structures.Evaluation`'s."""
     labelled = (visibility > 0)[..., None]
@@ -94,7 +97,7 @@ def people_to_coco(
     boxes = torch.cat([box_xyxy[:, :2], box_xyxy[:, 2:] - box_xyxy[:, :2]], 1).double().tolist()
     annotations, results = [], []
     for n, picture in enumerate(image_id):
-        person = {"image_id": picture, "category_id": 1, "bbox": boxes[n]}
+        person = {"image_id": picture, "category_id": category_id, "bbox": boxes[n]}
         annotations.append(
             person
             | {
@@ -108,7 +111,7 @@ def people_to_coco(
         results.append(person | {"keypoints": found[n].flatten().tolist(), "score": float(score[n])})
     return {
         "images": [{"id": picture} for picture in dict.fromkeys(image_id)],
-        "categories": [{"id": 1, "name": "person"}],
+        "categories": [{"id": category_id, "name": "person"}],
         "annotations": annotations,
     }, results
 

@@ -38,10 +38,11 @@ def reliability(
         ValueError: a shape does not fit, or a confidence is outside [0, 1].
     """
     sure, right = labelled_values(visibility, confidence, accuracy)
-    if bool(((sure < 0) | (sure > 1) | sure.isnan()).any()):
+    if not within_unit(sure):
         raise ValueError(
             f"expected confidences in [0, 1], found {float(sure.min())} to {float(sure.max())}; rescale them"
         )
+    sure = sure.clamp(0, 1)
     edges = torch.linspace(0, 1, bins + 1, dtype=sure.dtype, device=sure.device)[1:-1]
     bin_of = torch.bucketize(sure, edges)
     count = torch.bincount(bin_of, minlength=bins)
@@ -50,6 +51,11 @@ def reliability(
         torch.bincount(bin_of, right, minlength=bins) / count,
         count,
     )
+
+
+def within_unit(confidence: Float[Tensor, "..."]) -> bool:
+    """Whether all confidences lie in [0, 1], give or take the rounding of a sum."""
+    return bool(((confidence >= -1e-5) & (confidence <= 1 + 1e-5)).all())
 
 
 def ece(

@@ -17,7 +17,7 @@ from poserior.metrics.coverage import PROBABILITIES, coverage
 from poserior.metrics.end_point import end_point_error
 from poserior.metrics.oks import keypoint_oks
 from poserior.metrics.pck import pck
-from poserior.metrics.reliability import ece
+from poserior.metrics.reliability import ece, within_unit
 from poserior.metrics.sparsification import ause
 from poserior.structures import Evaluation
 
@@ -110,8 +110,7 @@ def _coverage(levels: Float[Tensor, "N K"] | None, visibility: Visibility) -> di
 def _calibration_error(confidence: Tensor, accuracy: Tensor, visibility: Visibility) -> Tensor | None:
     """`ece`, or None where the confidence is another tool's score, outside [0, 1]."""
     labelled = confidence[visibility > 0]
-    within = bool(((labelled >= 0) & (labelled <= 1)).all())
-    return ece(confidence, accuracy, visibility) if within else None
+    return ece(confidence, accuracy, visibility) if within_unit(labelled) else None
 
 
 def _plain(value: Tensor | float | int | None) -> float | int | None:
