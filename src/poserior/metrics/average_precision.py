@@ -64,7 +64,7 @@ def evaluation_to_coco(evaluation: Evaluation, category_id: int = 1) -> tuple[Js
 
     Coordinates become pixel indices (half a pixel less), boxes corner and size. The pictures are those in which the
     evaluation has people, so AP counts no false alarms elsewhere: it is the AP of a top-down method with given boxes.
-    To count a data set's crowds and unlabelled people as well, compare the results with the annotations of its own file.
+    To count a data set's crowds and unlabelled people too, compare the results with the annotations of its file.
     """
     return people_to_coco(
         evaluation.keypoints,
