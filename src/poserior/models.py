@@ -1,6 +1,5 @@
 """The whole idea: a backbone, a head that returns a density, a calibrator that says what it is worth."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -125,10 +124,10 @@ def save_model(model: Regressor, spec: ModelSpec, folder: Path) -> None:
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
     partial = folder / ".model.safetensors.partial"
     save_file(weights, partial)
-    os.replace(partial, folder / "model.safetensors")
+    partial.replace(folder / "model.safetensors")
     partial = folder / ".model.yaml.partial"
     partial.write_text(text, encoding="utf-8")
-    os.replace(partial, folder / "model.yaml")
+    partial.replace(folder / "model.yaml")
 
 
 def load_model(folder: Path) -> tuple[Regressor, ModelSpec]:

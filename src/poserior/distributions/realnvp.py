@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 SLOPE = 0.01  # of LeakyReLU below zero
+PORTION = 4096  # points at a time where no gradient is wanted
 
 
 class RealNVP(nn.Module):
@@ -57,30 +58,41 @@ class RealNVP(nn.Module):
     def log_prob(self, value: Float[Tensor, "*S D"]) -> Float[Tensor, "*S"]:
         """Exact log density of the flow at `value`, in the parameters' precision whatever autocast says."""
         with torch.autocast(value.device.type, enabled=False):
-            points = value.to(self.weights[0].dtype).reshape(-1, self.dim).mT.contiguous()
-            noise, log_det = _ToNoise.apply(points, *self.weights, *self.biases)
-            log_normal = -0.5 * noise.square().sum(0) - 0.5 * self.dim * math.log(2 * math.pi)
-            log_prob: Tensor = (log_normal + log_det).reshape(value.shape[:-1])
-            return log_prob
+            points = value.to(self.weights[0].dtype).reshape(-1, self.dim)
+            # Without gradients nothing is kept, so many points go through in portions that fit a processor's cache.
+            portions = [points] if torch.is_grad_enabled() else torch.split(points, PORTION)
+            return torch.cat([self._log_prob(portion) for portion in portions]).reshape(value.shape[:-1])
+
+    def _log_prob(self, points: Tensor) -> Tensor:
+        columns = points.mT.contiguous()
+        noise, log_det = _ToNoise.apply(columns, torch.is_grad_enabled(), *self.weights, *self.biases)
+        log_prob: Tensor = log_det - 0.5 * noise.square().sum(0) - 0.5 * self.dim * math.log(2 * math.pi)
+        return log_prob
 
     @torch.no_grad()
     def to_data(self, noise: Float[Tensor, "N D"]) -> Float[Tensor, "N D"]:
         """Standard-normal noise to draws of the flow."""
         with torch.autocast(noise.device.type, enabled=False):
-            rows = list(noise.to(self.weights[0].dtype).mT.contiguous().unflatten(0, (-1, 1)).unbind(0))
-            weights, biases = _unbind(list(self.weights)), _unbind(list(self.biases))
-            for i in range(self.couplings):
-                keep, change = _split(i, self.dim)
-                outputs, _ = _networks(_join(rows[keep]), weights[i], biases[i], keep, change)
-                rows[change] = (
-                    (_join(rows[change]) * outputs[0].tanh().exp() + outputs[1]).unflatten(0, (-1, 1)).unbind(0)
-                )
-            return torch.cat(rows).mT
+            points = noise.to(self.weights[0].dtype)
+            return torch.cat([self._to_data(portion) for portion in torch.split(points, PORTION)])
+
+    def _to_data(self, noise: Tensor) -> Tensor:
+        rows = _rows(noise.mT.contiguous())
+        weights, biases = _unbind(list(self.weights)), _unbind(list(self.biases))
+        for i in range(self.couplings):
+            keep, change = _split(i, self.dim)
+            outputs, _ = _networks(_join(rows[keep]), weights[i], biases[i], keep, change)
+            rows[change] = _rows(_join(rows[change]) * outputs[0].tanh().exp() + outputs[1])
+        return torch.cat(rows).mT
 
 
 def _split(i: int, dim: int) -> tuple[slice, slice]:
     """Which coordinates coupling i keeps and which it changes."""
     return (slice(dim - 1, dim), slice(0, dim - 1)) if i % 2 == 0 else (slice(0, 1), slice(1, dim))
+
+
+def _rows(points: Tensor) -> list[Tensor]:
+    return [points] if len(points) == 1 else list(points.unsqueeze(1).unbind(0))
 
 
 def _join(rows: list[Tensor]) -> Tensor:
@@ -108,10 +120,10 @@ class _ToNoise(torch.autograd.Function):
     """``e (D, N) -> z (D, N), log |det dz/de| (N,)``, with a backward pass written by hand."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, *parameters: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, value: Tensor, differentiate: bool, *parameters: Tensor) -> tuple[Tensor, Tensor]:
         layers, dim = len(parameters) // 2, len(value)
         weights, biases = _unbind(list(parameters[:layers])), _unbind(list(parameters[layers:]))
-        rows, log_scales, saved = list(value.unflatten(0, (-1, 1)).unbind(0)), [], []
+        rows, log_scales, saved = _rows(value), [], []
         for i in reversed(range(len(weights))):
             keep, change = _split(i, dim)
             kept = _join(rows[keep])
@@ -120,9 +132,10 @@ class _ToNoise(torch.autograd.Function):
             log_scale.tanh_()
             shrink = log_scale.neg().exp_()
             changed = torch.sub(_join(rows[change]), shift).mul_(shrink)
-            rows[change] = changed.unflatten(0, (-1, 1)).unbind(0)
+            rows[change] = _rows(changed)
             log_scales.append(log_scale)
-            saved += [kept, log_scale, shrink, changed, *activations]
+            if differentiate:
+                saved += [kept, log_scale, shrink, changed, *activations]
         ctx.save_for_backward(*parameters[:layers], *saved)
         ctx.layers = layers
         return torch.cat(rows), torch.cat(log_scales).sum(0).neg_()
@@ -138,7 +151,7 @@ class _ToNoise(torch.autograd.Function):
         total_weights = [torch.zeros_like(weight) for weight in stacked]
         total_biases = [torch.zeros_like(weight[..., :1]) for weight in stacked]
         weights, into_weights, into_biases = _unbind(list(stacked)), _unbind(total_weights), _unbind(total_biases)
-        rows = list(grad_noise.unflatten(0, (-1, 1)).unbind(0))
+        rows = _rows(grad_noise)
         for i in range(len(weights)):  # the flow ran from the last coupling to the first
             keep, change = _split(i, dim)
             start = (len(weights) - 1 - i) * per
@@ -159,6 +172,6 @@ class _ToNoise(torch.autograd.Function):
                     torch.ops.aten.leaky_relu_backward.grad_input(
                         grad_output, layer_input, SLOPE, True, grad_input=grad_output
                     )
-            rows[change] = grad_shift.unflatten(0, (-1, 1)).unbind(0)
-            rows[keep] = (_join(rows[keep]) - grad_output.sum(0)).unflatten(0, (-1, 1)).unbind(0)
-        return torch.cat(rows), *(total.neg_() for total in [*total_weights, *total_biases])
+            rows[change] = _rows(grad_shift)
+            rows[keep] = _rows(_join(rows[keep]) - grad_output.sum(0))
+        return torch.cat(rows), None, *(total.neg_() for total in [*total_weights, *total_biases])

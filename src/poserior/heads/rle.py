@@ -29,7 +29,7 @@ class RLE(Head):
     Q is a standard Laplace or Gaussian law, G a RealNVP shared by all keypoints. Without the normaliser
     ``s = 1 / int Q G`` (the default, as in the paper's experiments) nothing ties Q to G: Q only pulls the location and
     G learns the whole density of ``e``. The head therefore returns ``G`` moved and scaled, which is exact and
-    normalised; with ``log_s`` it returns ``s Q G``, which then is what the loss fits. ``loc`` of the returned density is
+    normalised; with ``log_s`` it returns ``s Q G``, which then is what the loss fits. The density's ``loc`` is
     the paper's prediction; its `mode` adds the flow's own off-centre peak.
 
     Variants (docs/rle.md says what each changes): ``"paper"`` is the formula above; ``"official"`` and ``"mmpose"`` are
