@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -73,8 +74,8 @@ def test_picture_and_marks_lie_in_the_same_pixels(generated):
     assert (mark.x, mark.y, mark.color) == (pytest.approx(x), pytest.approx(y), color)
 
     svg = page_environment().get_template("tile.html.j2").render(tile=shown)
-    assert 'viewBox="37.5 -3.33 125 166.67"' in svg
-    assert 'x="37" y="0" width="126" height="160"' in svg
+    assert 'viewBox="37.5 1.88 125 156.25"' in svg
+    assert 'x="37" y="1" width="126" height="158"' in svg
     drawn = re.findall(r'<circle cx="([\d.-]+)" cy="([\d.-]+)" r="[\d.]+" style="--c:(#\w+)"', svg)
     assert any(abs(float(cx) - x) < 0.006 and abs(float(cy) - y) < 0.006 and c == color for cx, cy, c in drawn)
 
@@ -82,10 +83,24 @@ def test_picture_and_marks_lie_in_the_same_pixels(generated):
 def test_view_holds_the_box_and_keeps_the_aspect(generated):
     shown = tile(methods_of(generated), 2, generated.pictures)
     left, top, width, height = shown.view
-    # the box is 100 x 120; grown by a quarter 125 x 150, then 125 x 166.67 for 3 : 4
-    assert (width, height) == (125.0, pytest.approx(125 / 0.75))
-    assert (left + width / 2, top + height / 2) == (100.0, 80.0)
-    assert shown.place == (37.0, 0.0, 126.0, 160.0)
+    # the box is 100 x 120; its width decides: grown by a quarter 125, and 125 / 0.8 high, about (100, 80)
+    assert (left, top, width, height) == (37.5, 1.875, 125.0, 156.25)
+    assert shown.place == (37.0, 1.0, 126.0, 158.0)
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ([0.0, 0.0, 80.0, 100.0], (0.0, 0.0, 100.0, 125.0)),  # at the corner: pushed inside
+        ([120.0, 60.0, 200.0, 160.0], (100.0, 35.0, 100.0, 125.0)),
+        ([40.0, 0.0, 160.0, 150.0], (36.0, 0.0, 128.0, 160.0)),  # grown no further than the picture
+        ([0.0, 0.0, 200.0, 160.0], (0.0, -45.0, 200.0, 250.0)),  # the whole box, whatever the picture
+        ([100.0, 80.0, 100.0, 80.0], (95.0, 73.75, 10.0, 12.5)),  # a point
+    ],
+)
+def test_view_stays_in_the_picture_where_it_can(generated, box, expected):
+    placed = replace(generated.evaluations[0], box_xyxy=torch.tensor([box] * 47))
+    assert tile([Method(0, placed, {})], 0, generated.pictures).view == pytest.approx(expected)
 
 
 def test_large_crops_are_stored_smaller_but_shown_in_their_place(generated):
@@ -96,8 +111,9 @@ def test_large_crops_are_stored_smaller_but_shown_in_their_place(generated):
 
     shown = tile([Method(i, e, {}) for i, e in enumerate(big)], 0, picture)
     size = Image.open(io.BytesIO(base64.b64decode(shown.jpeg))).size
-    assert shown.place[2:] == (1250.0, 1600.0)
-    assert size == (round(1250 * 420 / shown.view[3]), round(1600 * 420 / shown.view[3]))
+    # the view is 1250 x 1562.5 about (1000, 800); the part stored covers whole pixels of the picture
+    assert shown.place == (375.0, 18.0, 1250.0, 1564.0)
+    assert size == (336, 420)
 
 
 def test_a_box_outside_of_the_picture_has_no_picture(generated):

@@ -99,6 +99,18 @@ def test_every_figure_and_every_tile_is_there(page):
     assert page.count('class="of m1"') == 2 * 24
 
 
+def test_many_methods_share_the_page(generated, tmp_path):
+    first = generated.evaluations[0]
+    many = [replace(first, name=f"Method {i}") for i in range(9)]
+    metrics = {e.name: {"AP": 0.1 * i, "ECE": 0.01 * i} for i, e in enumerate(many)}
+    text = write_report(many, metrics, generated.pictures, tmp_path / "r.html", "t").read_text(encoding="utf-8")
+    words = parse(text).text
+    assert "ECE: Method 0 0.0000, Method 1 0.0100," in words
+    assert words.count("Method 8") >= 6
+    assert text.count('class="of m8"') == 2 * 24
+    assert len(text) < 4e6
+
+
 def test_the_same_input_gives_the_same_page(page, generated, tmp_path):
     facts = {"Command": "poserior demo --seed 3", "Hardware": "2 cores"}
     again = write_report(

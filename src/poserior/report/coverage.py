@@ -8,7 +8,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from poserior.report.method import Method
-from poserior.report.svg import MUTED, panel, series
+from poserior.report.svg import FILLED, MUTED, panel, series
 
 BINS = 20
 
@@ -27,7 +27,7 @@ def coverage_panels(methods: Sequence[Method]) -> list[Markup]:
     def curve(axes: list[Axes]) -> None:
         nominal = np.linspace(0, 1, 101)
         axes[0].plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
-        for index, levels in known:
+        for index, levels in reversed(known):  # the first method lies on top
             axes[0].plot(nominal, coverage_curve(levels, nominal), color=series(index))
         axes[0].set_xlim(0, 1)
         axes[0].set_ylim(0, 1)
@@ -36,10 +36,11 @@ def coverage_panels(methods: Sequence[Method]) -> list[Markup]:
 
     def histogram(axes: list[Axes]) -> None:
         axes[0].axhline(1.0, color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
-        for index, levels in known:
+        for index, levels in reversed(known):  # the first method lies on top
             counts, edges = np.histogram(levels, BINS, (0.0, 1.0))
             axes[0].stairs(counts * BINS / levels.size, edges, color=series(index), linewidth=2.0)
-            axes[0].stairs(counts * BINS / levels.size, edges, color=series(index), fill=True, alpha=0.1)
+            if len(known) <= FILLED:
+                axes[0].stairs(counts * BINS / levels.size, edges, color=series(index), fill=True, alpha=0.1)
         axes[0].set_xlim(0, 1)
         axes[0].set_ylim(0, None)
         axes[0].set_xlabel("credible level of the label (0: at the mode, 1: far out)")

@@ -23,7 +23,7 @@ def density_curve(
 
     The draws are taken to ``u = c asinh(x / c)``, where a Gaussian kernel of Silverman's bandwidth estimates their
     density (by binning and convolution); back on the axis it is ``p(x) = p(u) / cosh(u / c)``. A smaller c would be
-    smoother still, but make a Gaussian's tails look heavy: with c = 3 and 20,000 draws 1.4-fold at x = 4.
+    smoother still, but make a Gaussian's tails look heavy: with c = 3 and 20,000 draws 1.3-fold at x = 4.
 
     Returns:
         Abscissae from -reach to reach (denser near 0) and the density there; its integral over the axis is the share

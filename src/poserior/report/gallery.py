@@ -13,7 +13,7 @@ from poserior.errors import InputError
 from poserior.report.method import Method, array
 from poserior.report.per_keypoint import readable
 
-ASPECT = 0.75
+ASPECT = 0.8
 """Width over height of a tile."""
 TALLEST = 420
 """Pixels; larger crops are made smaller before they are stored."""
@@ -106,7 +106,7 @@ def tile(methods: Sequence[Method], person: int, pictures: Callable[[int], np.nd
     """The tile of one person with every method's answer."""
     e = methods[0].evaluation
     picture = _checked(pictures(person), person)
-    view = _view(array(e.box_xyxy)[person])
+    view = _view(array(e.box_xyxy)[person], picture.shape[1], picture.shape[0])
     place, jpeg = _jpeg(picture, view)
     name = f"picture {e.image_id[person]}, person {e.annotation_id[person]}"
     return Tile(view, place, jpeg, view[3] / 400.0, tuple(_overlay(method, person) for method in methods), name)
@@ -122,12 +122,19 @@ def _checked(picture: np.ndarray, person: int) -> UInt8[np.ndarray, "H W 3"]:
     return picture
 
 
-def _view(box_xyxy: Float[np.ndarray, "4"]) -> tuple[float, float, float, float]:
-    """The box grown by a quarter, then on its short side to the tile's aspect."""
+def _view(box_xyxy: Float[np.ndarray, "4"], width: int, height: int) -> tuple[float, float, float, float]:
+    """The box grown by a quarter and to the tile's aspect; as far inside the picture as the whole box allows."""
     x0, y0, x1, y1 = box_xyxy.tolist()
-    width, height = 1.25 * max(x1 - x0, 8.0), 1.25 * max(y1 - y0, 8.0)
-    width, height = max(width, ASPECT * height), max(height, width / ASPECT)
-    return (x0 + x1 - width) / 2, (y0 + y1 - height) / 2, width, height
+    tight = max(x1 - x0, ASPECT * (y1 - y0), 8.0)
+    across = max(tight, min(1.25 * tight, width, ASPECT * height))
+    down = across / ASPECT
+    return _start((x0 + x1) / 2, across, width), _start((y0 + y1) / 2, down, height), across, down
+
+
+def _start(centre: float, extent: float, whole: int) -> float:
+    """Where a window about a centre begins; pushed into [0, whole] if it fits there and the centre lies there."""
+    start = centre - extent / 2
+    return min(max(start, 0.0), whole - extent) if extent <= whole and 0 <= centre <= whole else start
 
 
 def _jpeg(

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from poserior.metrics import reliability
 from poserior.report.method import Method
-from poserior.report.svg import MUTED, marker, panel, series
+from poserior.report.svg import FILLED, MUTED, marker, panel, series
 
 BINS = 10
 """As many as the metric ECE has."""
@@ -28,7 +28,7 @@ def reliability_panel(methods: Sequence[Method]) -> Markup | None:
     def draw(axes: list[Axes]) -> None:
         top, bottom = axes
         top.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
-        for index, (confidence, oks) in known:
+        for index, (confidence, oks) in reversed(known):
             points = reliability(torch.from_numpy(confidence), torch.from_numpy(oks), bins=BINS)
             share = points.count.numpy() / points.count.sum().item()
             full = share > 0
@@ -37,7 +37,8 @@ def reliability_panel(methods: Sequence[Method]) -> Markup | None:
             top.scatter(x, y, s=12 + 160 * share[full], color=series(index), marker=marker(index), linewidths=0)
             edges = np.linspace(0, 1, BINS + 1)
             bottom.stairs(share, edges, color=series(index), linewidth=1.8)
-            bottom.stairs(share, edges, color=series(index), fill=True, alpha=0.12)
+            if len(known) <= FILLED:
+                bottom.stairs(share, edges, color=series(index), fill=True, alpha=0.12)
         top.set_xlim(0, 1)
         top.set_ylim(0, 1)
         top.set_ylabel("mean OKS reached")
@@ -51,8 +52,11 @@ def reliability_panel(methods: Sequence[Method]) -> Markup | None:
 
 
 def people_panel(methods: Sequence[Method]) -> Markup | None:
-    """A mark for each person: mean confidence of the labelled keypoints against OKS; None if nobody can be drawn."""
-    known = [method for method in methods if method.pairs is not None]
+    """A mark for each person, mean confidence of the labelled keypoints against OKS, of the first two methods.
+
+    None if nobody can be drawn.
+    """
+    known = [method for method in methods if method.pairs is not None][:2]
     if not known:
         return None
 

@@ -34,7 +34,7 @@ def sparsification_panel(methods: Sequence[Method]) -> Markup | None:
         return None
 
     def draw(axes: list[Axes]) -> None:
-        for index, (removed, by_confidence, by_oracle) in known:
+        for index, (removed, by_confidence, by_oracle) in reversed(known):
             color = series(index)
             axes[0].plot(removed, by_oracle, color=color, linewidth=1.4, linestyle=(0, (3, 2)))
             axes[0].plot(removed, by_confidence, color=color)

@@ -39,7 +39,7 @@ def spread_panel(methods: Sequence[Method]) -> Markup | None:
         ends = np.concatenate([x for _, x, _ in curves])
         low, high = max(float(ends.min()) * 0.6, 1e-3), float(ends.max()) * 1.6
         axes[0].plot([low, high], [low, high], color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
-        for index, x, y in curves:
+        for index, x, y in reversed(curves):
             axes[0].plot(x, y, color=series(index), marker=marker(index))
         axes[0].set_xscale("log")
         axes[0].set_yscale("log")

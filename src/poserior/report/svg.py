@@ -22,6 +22,8 @@ NUM_SERIES = 6
 """How many methods get a colour of their own before colours repeat (with other markers)."""
 GLYPHS = "●■◆▲▼✚✖★⬢▶◀"
 """The same markers as characters, for legends."""
+FILLED = 3
+"""Histograms of more methods than this are outlines only."""
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*", "h", ">", "<")
 
 _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", AREA: "var(--area)"}

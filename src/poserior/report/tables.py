@@ -96,6 +96,7 @@ _CONFIDENCE = (
     Metric("pearson", "higher", "Linear correlation of a keypoint's confidence with the OKS it then reached."),
     Metric("spearman", "higher", "The same between ranks: are better points given higher confidence?"),
     Metric("AUSE", "lower", _AUSE, 4),
+    Metric("confidence", "", "Mean confidence of the keypoints; right if it equals their mean OKS."),
     Metric("ECE", "lower", "Expected calibration error: mean gap between confidence and OKS reached.", 4),
     Metric("pearson_instance", "higher", "As pearson, of whole people: their score with their OKS."),
     Metric("spearman_instance", "higher", "As spearman, of whole people."),
