@@ -24,10 +24,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """M pictures: ids ``(M,)`` (integers or strings), names as the annotations have them, sizes ``(M, 2)`` or 0."""
+    """M pictures: ids ``(M,)`` (integers or text), names ``(M,)``, sizes ``(M, 2)`` as (H, W), 0 where unknown."""
 
     ids: NDArray[Any]
-    names: NDArray[np.str_]
+    names: NDArray[Any]
     sizes: NDArray[np.int32]
 
 
@@ -96,7 +96,7 @@ class PeopleDataset(KeypointDataset):
     ) -> None:
         self.annotated, self.samples, self.pictures = annotated, samples, pictures
         self.images, self.skeleton, self.category = images, skeleton, category
-        self._stored = _locate(np.unique(samples.picture), pictures, images)
+        self._stored = _locate(np.unique(samples.picture).tolist(), pictures, images)
         self.num_skipped = 0
         if skip_corrupt:
             self._leave_out_corrupt()
