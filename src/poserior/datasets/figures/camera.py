@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from poserior.datasets.figures.chance import choose
+
 
 @dataclass(frozen=True, eq=False)
 class Camera:
@@ -45,9 +47,10 @@ def look_at(position: Float[np.ndarray, "3"], aim: Float[np.ndarray, "3"], roll:
     """The rotation of a camera at `position` that looks at `aim`, tilted by `roll` radians."""
     away = aim - position
     away = away / np.linalg.norm(away)
-    right = np.cross(away, (0.0, 1.0, 0.0))
-    right /= np.linalg.norm(right)
-    down = np.cross(away, right)
+    x, y, z = away.tolist()
+    flat = np.hypot(x, z)
+    right = np.array([-z, 0.0, x]) / flat  # away cross up
+    down = np.array([x * y, -flat * flat, y * z]) / flat  # away cross right
     cos, sin = np.cos(roll), np.sin(roll)
     return np.stack([cos * right + sin * down, cos * down - sin * right, away])
 
@@ -66,7 +69,8 @@ def sample_camera(
     low, high = cloud.min(0), cloud.max(0)
     middle = (low + high) / 2
     azimuth = rng.uniform(-np.pi, np.pi)
-    elevation = np.deg2rad(rng.choice([rng.normal(6, 7), rng.uniform(12, 38), rng.uniform(38, 62)], p=[0.66, 0.27, 0.07]))
+    degrees = (rng.normal(6, 7), rng.uniform(12, 38), rng.uniform(38, 62))
+    elevation = np.deg2rad(degrees[choose(rng, (0.66, 0.27, 0.07))])
     extent = max(1.2, float(np.linalg.norm(high - low)))
     distance = extent * np.exp(rng.uniform(np.log(1.5), np.log(3.6)))
     direction = np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
@@ -83,7 +87,7 @@ def sample_camera(
     if rng.random() < truncation:
         fill = rng.uniform(1.05, 1.8)
         # mostly the upper body stays
-        aimed = aimed + (high - low) * np.array([rng.uniform(-0.25, 0.25), rng.choice([-0.22, 0.1], p=[0.75, 0.25])])
+        aimed = aimed + (high - low) * np.array([rng.uniform(-0.25, 0.25), (-0.22, 0.1)[choose(rng, (0.75, 0.25))]])
         slack = 0.06
     focal = float(fill * (sides / (high - low)).min())
     centre = sides / 2 - focal * aimed + rng.uniform(-1, 1, 2) * slack * sides

@@ -2,9 +2,9 @@
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from poserior import skeletons
+from poserior.datasets.base import KeypointDataset
 from poserior.datasets.figures.camera import Camera
 from poserior.datasets.figures.noise import LabelNoise
 from poserior.datasets.figures.scene import Person, Picture, Settings, paint
@@ -14,7 +14,7 @@ from poserior.structures import Sample
 _NOISE_STREAM = 0x6C616265  # keeps label noise apart from the picture's own chance
 
 
-class Figures(Dataset[Sample]):
+class Figures(KeypointDataset):
     """Synthetic articulated people: the embedded data set, which needs no download.
 
     A body of its own shape strikes a pose within its joints' limits, is dressed, lit, seen by a perspective camera
@@ -42,14 +42,14 @@ class Figures(Dataset[Sample]):
 
     >>> sample = Figures(length=3, seed=1)[0]
     >>> tuple(sample.image.shape), tuple(sample.keypoints.shape), tuple(sample.joints_3d.shape)
-    ((192, 160, 3), (17, 2), (17, 3))
+    ((160, 128, 3), (17, 2), (17, 3))
     """
 
     def __init__(
         self,
         length: int = 10_000,
         seed: int = 0,
-        picture_size: tuple[int, int] = (192, 160),
+        picture_size: tuple[int, int] = (160, 128),
         people: tuple[int, int] = (1, 1),
         clip_length: int = 1,
         label_noise: LabelNoise | None = None,

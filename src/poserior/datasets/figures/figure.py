@@ -1,12 +1,11 @@
 """A posed body in its clothes, as ellipsoids and cones, and where its 17 COCO keypoints lie."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float
 
 from poserior.datasets.figures.body import Pose3d, Shape
 from poserior.datasets.figures.outfit import Colour, Outfit
+from poserior.datasets.figures.poses import JOINTS
 from poserior.datasets.figures.raycast import Parts
 
 CLOTH, SKIN, FACE, SHIRT, HAIR, PROP = range(6)
@@ -15,19 +14,31 @@ CLOTH, SKIN, FACE, SHIRT, HAIR, PROP = range(6)
 NOSE, EYE, EAR = (0.0, -0.08, 0.437), (0.138, 0.06, 0.3295), (0.365, 0.0, -0.04)
 
 
-@dataclass(frozen=True)
-class Anchor:
-    """Where a keypoint lies and which surfaces show it.
-
-    Attributes:
-        point: in the world, metres.
-        labels: the parts on which the keypoint counts as seen.
-        reach: how far in front of the keypoint such a surface may lie, metres.
-    """
-
-    point: Float[np.ndarray, "3"]
-    labels: frozenset[str]
-    reach: float
+# For the keypoints of ``coco17`` in order: the parts on which a keypoint counts as seen, and how far in front of it
+# (metres for a body of one metre) their surface may lie.
+_SPANS = {
+    "shoulder": (("shoulder", "upper_arm"), ("chest", "collar", "backpack"), 0.07),
+    "elbow": (("elbow", "upper_arm", "forearm"), (), 0.04),
+    "wrist": (("wrist", "forearm", "hand"), (), 0.035),
+    "hip": (("thigh",), ("pelvis", "skirt", "waist"), 0.095),
+    "knee": (("knee", "thigh", "shin"), ("skirt",), 0.06),
+    "ankle": (("ankle", "shin", "foot"), (), 0.05),
+}
+SHOWN_BY: tuple[frozenset[str], ...] = (
+    frozenset({"nose", "skull"}),
+    frozenset({"skull", "jaw"}),
+    frozenset({"skull", "jaw"}),
+    frozenset({"left_ear"}),
+    frozenset({"right_ear"}),
+    *(
+        frozenset({*(f"{side}_{part}" for part in own), *shared})
+        for own, shared, _ in _SPANS.values()
+        for side in ("left", "right")
+    ),
+)
+_REACH = (0.018, 0.015, 0.015, 0.025, 0.025, *(span[2] for span in _SPANS.values() for _ in range(2)))
+_ON_HEAD: Float[np.ndarray, "5 3"] = np.array([NOSE, EYE, (-EYE[0], *EYE[1:]), EAR, (-EAR[0], *EAR[1:])])
+_JOINTS = [JOINTS.index(f"{side}_{joint}") for joint in _SPANS for side in ("left", "right")]
 
 
 class _Tailor:
@@ -283,30 +294,13 @@ def cloud(shape: Shape, pose: Pose3d) -> Float[np.ndarray, "N 3"]:
     return np.stack(points)
 
 
-def anchors(shape: Shape, pose: Pose3d) -> tuple[Anchor, ...]:
-    """The 17 keypoints of ``coco17``, in order."""
-    frame, size = pose.frame("neck"), shape.head
+def keypoints(shape: Shape, pose: Pose3d) -> Float[np.ndarray, "17 3"]:
+    """Where the keypoints of ``coco17`` lie in the world, metres: on the face's surface, within the body's joints."""
+    face = pose.head + (_ON_HEAD * shape.head) @ pose.frame("neck").T
+    return np.concatenate([face, pose.points[_JOINTS]])
 
-    def on_head(at: tuple[float, float, float]) -> Float[np.ndarray, "3"]:
-        point: Float[np.ndarray, "3"] = pose.head + frame @ (np.array(at) * size)
-        return point
 
-    found = [Anchor(on_head(NOSE), frozenset({"nose", "skull"}), 0.03)]
-    for sign in (1, -1):
-        found.append(Anchor(on_head((sign * EYE[0], EYE[1], EYE[2])), frozenset({"skull", "jaw"}), 0.025))
-    for side, sign in (("left", 1), ("right", -1)):
-        found.append(Anchor(on_head((sign * EAR[0], EAR[1], EAR[2])), frozenset({f"{side}_ear"}), 0.04))
-    girth = shape.height * max(1.0, shape.limb_build)
-    spans = {
-        "shoulder": (("shoulder", "upper_arm"), ("chest", "collar"), 0.07),
-        "elbow": (("elbow", "upper_arm", "forearm"), (), 0.04),
-        "wrist": (("wrist", "forearm", "hand"), (), 0.035),
-        "hip": (("thigh",), ("pelvis", "skirt", "waist"), 0.095),
-        "knee": (("knee", "thigh", "shin"), ("skirt",), 0.06),
-        "ankle": (("ankle", "shin", "foot"), (), 0.05),
-    }
-    for joint, (own, shared, reach) in spans.items():
-        for side in ("left", "right"):
-            labels = frozenset({*(f"{side}_{part}" for part in own), *shared})
-            found.append(Anchor(pose.joint(f"{side}_{joint}"), labels, reach * girth))
-    return tuple(found)
+def reaches(shape: Shape) -> list[float]:
+    """How far in front of each keypoint, in metres, a surface that shows it may lie."""
+    girth = shape.height * max(1.0, shape.limb_build, shape.build)
+    return [reach * girth for reach in _REACH]

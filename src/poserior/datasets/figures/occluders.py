@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from poserior.datasets.figures.chance import choose
 from poserior.datasets.figures.outfit import Colour, colour
 
 _WOOD = ("8b5e3c", "b98b5e", "5e4632", "c9a77c", "3b3f46", "a8b0b5", "e8e2d6", "7a2e2e", "2f5d62")
@@ -16,7 +17,7 @@ def draw_occluder(
     """Draw one thing over part of a box, into `picture`; return its coverage 0..255."""
     cover = np.zeros(picture.shape[:2], np.uint8)
     kinds = (_furniture, _bar, _board, _leaves, _crate)
-    kinds[rng.choice(len(kinds), p=(0.28, 0.2, 0.12, 0.24, 0.16))](rng, picture, cover, box_xyxy)
+    kinds[choose(rng, (0.28, 0.2, 0.12, 0.24, 0.16))](rng, picture, cover, box_xyxy)
     return cover
 
 

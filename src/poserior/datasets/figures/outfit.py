@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from poserior.datasets.figures.chance import choose
+
 Colour = Float[np.ndarray, "3"]
 
 _SKIN = ("f6d7c3", "efc6a8", "e3b08c", "cf9870", "b57d57", "96623f", "744a30", "573524")
@@ -89,7 +91,7 @@ def sample_outfit(rng: np.random.Generator, feminine: bool, skirt_possible: bool
     skin, shirt, second = pick(_SKIN), pick(_CLOTH), pick(_CLOTH)
     if abs(float((shirt - second).mean())) < 0.18:
         second = np.clip(shirt + (0.42 if shirt.mean() < 0.5 else -0.38), 0.03, 0.97)
-    styles = np.array([2.2, 2.4, 1.0, 1.2, 0.1, 0.5, 0.4, 0.6] if feminine else [4.0, 0.5, 0.2, 0.15, 1.0, 1.0, 0.8, 0.9])
+    styles = (2.2, 2.4, 1.0, 1.2, 0.1, 0.5, 0.4, 0.6) if feminine else (4.0, 0.5, 0.2, 0.15, 1.0, 1.0, 0.8, 0.9)
     trousers = pick(_TROUSERS)
     if np.abs(trousers - shirt).max() < 0.12:
         trousers = np.clip(trousers * 0.55, 0.03, 0.97)
@@ -98,19 +100,19 @@ def sample_outfit(rng: np.random.Generator, feminine: bool, skirt_possible: bool
     return Outfit(
         skin=skin,
         hair=pick(_HAIR),
-        hairstyle=HAIRSTYLES[rng.choice(len(HAIRSTYLES), p=styles / styles.sum())],
+        hairstyle=HAIRSTYLES[choose(rng, styles)],
         hat=pick(_CLOTH),
         beard=not feminine and rng.random() < 0.3,
         glasses=rng.random() < 0.18,
         lips=np.clip(skin * (0.86, 0.55, 0.55) if feminine else skin * (0.8, 0.62, 0.6), 0, 1),
         shirt=shirt,
         second=second,
-        pattern=PATTERNS[rng.choice(len(PATTERNS), p=(0.24, 0.14, 0.08, 0.16, 0.12, 0.12, 0.06, 0.08))],
-        sleeve=float(rng.choice([0.0, 0.62, 2.0], p=[0.12, 0.46, 0.42])),
+        pattern=PATTERNS[choose(rng, (0.24, 0.14, 0.08, 0.16, 0.12, 0.12, 0.06, 0.08))],
+        sleeve=(0.0, 0.62, 2.0)[choose(rng, (0.12, 0.46, 0.42))],
         sleeve_colour=sleeve_colour,
         collar=second if rng.random() < 0.3 else shirt * 0.85,
         trousers=second if skirt and rng.random() < 0.4 else trousers,
-        leg=float(rng.choice([rng.uniform(0.45, 0.9), 2.0], p=[0.28, 0.72])),
+        leg=float(rng.uniform(0.45, 0.9)) if rng.random() < 0.28 else 2.0,
         loose=float(rng.uniform(1.03, 1.26)),
         skirt=skirt,
         untucked=rng.random() < 0.6,

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from poserior.datasets.figures.chance import choose
+
 JOINTS = (
     "pelvis",
     "spine",
@@ -122,8 +124,7 @@ class Motion:
 def sample_motion(rng: np.random.Generator) -> Motion:
     """A motion by chance: legs and each arm from their prototypes, then noise on every joint."""
     names = [*_LEGS, *_GAITS]
-    weights = np.array([*(leg[-1] for leg in _LEGS.values()), *_GAITS.values()])
-    legs = names[rng.choice(len(names), p=weights / weights.sum())]
+    legs = names[choose(rng, [*(leg[-1] for leg in _LEGS.values()), *_GAITS.values()])]
     gait = legs if legs in _GAITS else ""
     lower = np.zeros((len(JOINTS), 3)) if gait else _lower(legs, mirrored=rng.random() < 0.5)
     # One arm often does what the other does.
@@ -146,8 +147,7 @@ def sample_motion(rng: np.random.Generator) -> Motion:
 
 
 def _arm(rng: np.random.Generator) -> tuple[tuple[float, float, float], float]:
-    weights = np.array([arm[-1] for arm in _ARMS.values()])
-    shoulder, elbow, _ = list(_ARMS.values())[rng.choice(len(_ARMS), p=weights / weights.sum())]
+    shoulder, elbow, _ = list(_ARMS.values())[choose(rng, [arm[-1] for arm in _ARMS.values()])]
     return shoulder, elbow
 
 

@@ -11,6 +11,7 @@ over its own rectangle only.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int16
@@ -49,6 +50,21 @@ class Parts:
     def __len__(self) -> int:
         return len(self.label)
 
+    @cached_property
+    def centres(self) -> Float[np.ndarray, "P 3"]:
+        """All centres; once it is asked for, the list is complete."""
+        return np.array(self.centre)
+
+    @cached_property
+    def frames(self) -> Float[np.ndarray, "P 3 3"]:
+        """All axes."""
+        return np.array(self.axes)
+
+    @cached_property
+    def is_cone(self) -> Bool[np.ndarray, "P"]:
+        """Cones, not ellipsoids."""
+        return np.array([taper is not None for taper in self.taper])
+
 
 @dataclass(frozen=True, eq=False)
 class Quadrics:
@@ -79,9 +95,7 @@ class Buffers:
 
 def prepare(parts: Parts, camera: Camera) -> Quadrics:
     """Every part's quadric, and the rectangle ``x0, y0, x1, y1`` (normalised coordinates) it can be seen in."""
-    axes = camera.rotation @ np.stack(parts.axes)
-    centre = camera.to_camera(np.stack(parts.centre))
-    is_cone = np.array([taper is not None for taper in parts.taper])
+    axes, centre, is_cone = camera.rotation @ parts.frames, camera.to_camera(parts.centres), parts.is_cone
     slope = np.array([0.0 if taper is None else taper - 1.0 for taper in parts.taper])
     gradient = np.linalg.inv(axes)
     origin = -(gradient @ centre[:, :, None])[..., 0]
@@ -137,11 +151,12 @@ def cast(quadrics: Quadrics, camera: Camera, picture_size: tuple[int, int], supe
     drawn = (pixels[:, 2] > pixels[:, 0]) & (pixels[:, 3] > pixels[:, 1]) & quadrics.in_front
     polynomials = _polynomials(quadrics, middle).tolist()
     corners, middles, cones = pixels.tolist(), middle.astype(np.float32), quadrics.is_cone.tolist()
-    for part in np.flatnonzero(drawn).tolist():
-        x0, y0, x1, y1 = corners[part]
-        dx = x[x0:x1] - middles[part, 0]
-        dy = y[y0:y1, None] - middles[part, 1]
-        _draw(part, cones[part], polynomials[part], dx, dy, buffers.depth[y0:y1, x0:x1], buffers.part[y0:y1, x0:x1])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for part in np.flatnonzero(drawn).tolist():
+            x0, y0, x1, y1 = corners[part]
+            dx = x[x0:x1] - middles[part, 0]
+            dy = y[y0:y1, None] - middles[part, 1]
+            _draw(part, cones[part], polynomials[part], dx, dy, buffers.depth[y0:y1, x0:x1], buffers.part[y0:y1, x0:x1])
     return buffers
 
 
@@ -176,17 +191,19 @@ def _draw(
     depth: Float32[np.ndarray, "h w"],
     number: Int16[np.ndarray, "h w"],
 ) -> None:
-    """Draw one part where it is nearer than what is there; the nearer root of the quadratic is ``c / (sqrt(disc) - b)``."""
+    """Draw one part where it is nearer than what is there; the nearer root of the quadratic is ``c / (sqrt(disc) - b)``.
+
+    Beside the part there is no root: the square root is not a number there, and no comparison with it holds.
+    """
     d0, d1, d2, d3, d4, d5, b0, b1, b2, c, g0, g1, g2, start = polynomials
-    disc = (dy * d5) * dx
-    disc += (d0 * dx + d1) * dx + d2
-    disc += (d3 * dy + d4) * dy
-    hit = disc > 0
-    found = np.sqrt(disc, out=np.ones_like(disc), where=hit)
+    found = (dy * d5) * dx
+    found += (d0 * dx + d1) * dx + d2
+    found += (d3 * dy + d4) * dy
+    np.sqrt(found, out=found)
     found += b0 * dx + b2
     found += b1 * dy
     np.divide(c, found, out=found)
-    hit &= found < depth
+    hit = found < depth
     if is_cone:
         along = g1 * dy + (g0 * dx + g2)
         along *= found

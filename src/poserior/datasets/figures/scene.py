@@ -1,7 +1,7 @@
 """One picture: people are sampled, posed, framed, rendered, half hidden and measured."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import cv2
 import numpy as np
@@ -10,15 +10,17 @@ from jaxtyping import Bool, Float, Float32, Int, UInt8
 from poserior.datasets.figures.background import paint_background
 from poserior.datasets.figures.body import Pose3d, Shape, pose_body, sample_shape
 from poserior.datasets.figures.camera import Camera, sample_camera
-from poserior.datasets.figures.figure import Anchor, add_figure, add_stool, anchors, cloud
+from poserior.datasets.figures.figure import SHOWN_BY, add_figure, add_stool, cloud, keypoints, reaches
 from poserior.datasets.figures.occluders import draw_occluder
 from poserior.datasets.figures.outfit import Outfit, colour, sample_outfit
 from poserior.datasets.figures.poses import Motion, sample_motion
 from poserior.datasets.figures.raycast import Buffers, Parts, cast, prepare
-from poserior.datasets.figures.shading import Light, Wearer, face_picture, sample_light, shade
+from poserior.datasets.figures.light import Light, sample_light
+from poserior.datasets.figures.shading import Wearer, shade
 
 FRAMES_PER_SECOND = 12
 _LEAST_KEYPOINTS = 7
+_SHEET = 640
 _STOOLS = ("8b5e3c", "3b3f46", "c9a77c", "7a2e2e", "2f5d62", "e8e2d6")
 
 
@@ -76,6 +78,11 @@ class _Actor:
     place: Float[np.ndarray, "2"]
     stool: Float[np.ndarray, "3"]
 
+    @cached_property
+    def start(self) -> Pose3d:
+        """The body at the clip's first frame."""
+        return self.pose(0.0)
+
     def pose(self, seconds: float) -> Pose3d:
         """The body in the world, its lowest point on the ground."""
         body = pose_body(self.shape, self.motion.at(seconds), self.heading)
@@ -95,7 +102,7 @@ def paint(seed: int, clip: int, frame: int, settings: Settings) -> Picture:
         actors = _cast_actors(rng, settings)
         camera = _frame(rng, actors, settings)
         # The nearest person comes first, is well in the picture, and stays so for the whole clip.
-        actors.sort(key=lambda actor: float(camera.to_camera(actor.pose(0.0).points[0])[2]))
+        actors.sort(key=lambda actor: float(camera.to_camera(actor.start.points[0])[2]))
         if attempt >= 20 or _in_view(actors[0], camera, settings):
             break
         attempt += 1
@@ -121,20 +128,24 @@ def _cast_actors(rng: np.random.Generator, settings: Settings) -> list[_Actor]:
     return actors
 
 
+def _pose(actor: _Actor, seconds: float) -> Pose3d:
+    return actor.start if seconds == 0 else actor.pose(seconds)
+
+
 def _times(settings: Settings) -> list[float]:
     last = (settings.clip_length - 1) / FRAMES_PER_SECOND
     return [0.0] if last == 0 else [0.0, last / 2, last]
 
 
 def _frame(rng: np.random.Generator, actors: list[_Actor], settings: Settings) -> Camera:
-    points = [cloud(actor.shape, actor.pose(time)) for actor in actors for time in _times(settings)]
+    points = [cloud(actor.shape, _pose(actor, time)) for actor in actors for time in _times(settings)]
     return sample_camera(rng, np.concatenate(points), settings.picture_size, settings.truncation)
 
 
 def _in_view(actor: _Actor, camera: Camera, settings: Settings) -> bool:
     height, width = settings.picture_size
     for time in _times(settings):
-        points = camera.to_camera(np.stack([anchor.point for anchor in anchors(actor.shape, actor.pose(time))]))
+        points = camera.to_camera(keypoints(actor.shape, _pose(actor, time)))
         pixels = camera.project(points)
         inside = ((pixels > 0) & (pixels < [width, height])).all(1) & (points[:, 2] > 0.4)
         if np.count_nonzero(inside) < _LEAST_KEYPOINTS or (points[:, 2] < 0.4).any():
@@ -144,7 +155,7 @@ def _in_view(actor: _Actor, camera: Camera, settings: Settings) -> bool:
 
 def _render(rng: np.random.Generator, actors: list[_Actor], camera: Camera, seconds: float, settings: Settings) -> Picture:
     light = sample_light(rng)
-    poses = [actor.pose(seconds) for actor in actors]
+    poses = [_pose(actor, seconds) for actor in actors]
     parts = Parts()
     for number, (actor, pose) in enumerate(zip(actors, poses, strict=True)):
         add_figure(parts, number, actor.shape, pose, actor.outfit)
@@ -160,54 +171,56 @@ def _render(rng: np.random.Generator, actors: list[_Actor], camera: Camera, seco
     height, width = settings.picture_size
     if settings.supersample > 1:
         figures = cv2.resize(figures, (width, height), interpolation=cv2.INTER_AREA)
-    covered = figures[..., 3:].astype(np.float32) * np.float32(1 / 255)
+    planes = cv2.split(figures)
     # The figures' colours are already weighted by their coverage: nothing is black.
-    background *= np.float32(1) - covered
-    background += figures[..., :3]
-    image = np.clip(background, 0, 255).astype(np.uint8)
+    background *= np.float32(1) - planes[3] * np.float32(1 / 255)
+    for channel in range(3):
+        background[channel] += planes[channel]
+    np.clip(background, 0, 255, out=background)
+    image = np.ascontiguousarray(background.astype(np.uint8).transpose(1, 2, 0))
     hidden = np.zeros(settings.picture_size, np.uint8)
     if rng.random() < settings.occluders:
         for _ in range(1 + (rng.random() < 0.25)):
             chosen = actors[rng.integers(len(actors))]
-            pixels = camera.project(camera.to_camera(cloud(chosen.shape, chosen.pose(0.0))))
+            pixels = camera.project(camera.to_camera(cloud(chosen.shape, chosen.start)))
             box = np.clip(np.concatenate([pixels.min(0), pixels.max(0)]), 0, [width, height, width, height])
             hidden = np.maximum(hidden, draw_occluder(rng, image, box))
     image = _develop(rng, image)
     people = tuple(
-        _measure(number, anchors(actor.shape, pose), parts, buffers, hidden, camera, settings)
+        _measure(number, actor.shape, pose, parts, buffers, hidden, camera, settings)
         for number, (actor, pose) in enumerate(zip(actors, poses, strict=True))
     )
     return Picture(image, people, camera)
 
 
 def _wearer(actor: _Actor, pose: Pose3d, camera: Camera) -> Wearer:
-    def inverse(
-        frame: Float[np.ndarray, "3 3"], centre: Float[np.ndarray, "3"], size: float
-    ) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]:
-        matrix = (camera.rotation @ frame).T / size
-        return matrix, -matrix @ camera.to_camera(centre)
-
     chest = pose.joint("chest") + pose.frame("chest")[:, 1] * 0.17 * actor.shape.trunk
     return Wearer(
         actor.outfit,
-        inverse(pose.frame("chest"), chest, actor.shape.height),
-        inverse(pose.frame("neck"), pose.head, actor.shape.head),
-        face_picture(actor.outfit),
+        _inverse(camera, pose.frame("chest"), chest, actor.shape.height),
+        _inverse(camera, pose.frame("neck"), pose.head, actor.shape.head),
     )
+
+
+def _inverse(
+    camera: Camera, frame: Float[np.ndarray, "3 3"], centre: Float[np.ndarray, "3"], size: float
+) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]:
+    """The map from the camera's frame to a local one, in units of `size`."""
+    matrix = (camera.rotation @ frame).T / size
+    return matrix, -matrix @ camera.to_camera(centre)
 
 
 def _shadow(parts: Parts, camera: Camera, light: Light, picture_size: tuple[int, int]) -> Float32[np.ndarray, "H W"]:
     """How much of the key light is kept from the ground, 0..1: every part thrown onto it along the light."""
     height, width = picture_size
     mask = np.zeros((height // 2, width // 2), np.uint8)
-    centre, axes = np.stack(parts.centre), np.stack(parts.axes)
-    cone = np.array([taper is not None for taper in parts.taper])
+    centre, axes, cone = parts.centres, parts.frames, parts.is_cone
     ends = np.stack([centre, centre + np.where(cone[:, None], axes[:, :, 2], 0.0)], 1)
     ends = ends - light.direction * (ends[..., 1:2] / light.direction[1])
     seen = camera.to_camera(ends)
     lengths = np.linalg.norm(axes, axis=1)
     radius = np.where(cone, lengths[:, 0], np.cbrt(lengths.prod(1)))
-    good = (seen[..., 2] > 0.3).all(1) & (radius > 0.03)
+    good = (seen[..., 2] > 0.3).all(1) & (radius > np.where(cone, 0.02, 0.055))
     seen[..., 2] = np.maximum(seen[..., 2], 0.3)
     pixels = np.clip(camera.project(seen) / 2, -4000, 4000)
     thick = np.maximum(radius * camera.focal / seen[:, 0, 2], 1.0)
@@ -219,9 +232,10 @@ def _shadow(parts: Parts, camera: Camera, light: Light, picture_size: tuple[int,
 
 
 @cache
-def _grain() -> Int[np.ndarray, "S S 3"]:
-    """A sensor's noise, the same sheet for all pictures; each takes its own piece."""
-    return np.random.Generator(np.random.PCG64(0)).normal(0, 3.0, (640, 640, 3)).round().astype(np.int16)
+def _grain() -> tuple[UInt8[np.ndarray, "S S 3"], UInt8[np.ndarray, "S S 3"]]:
+    """A sensor's noise as what it adds and what it takes, one sheet for all pictures; each takes its own piece."""
+    sheet = np.random.Generator(np.random.PCG64(0)).normal(0, 3.0, (_SHEET, _SHEET, 3)).round()
+    return np.maximum(sheet, 0).astype(np.uint8), np.maximum(-sheet, 0).astype(np.uint8)
 
 
 def _develop(rng: np.random.Generator, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
@@ -234,18 +248,22 @@ def _develop(rng: np.random.Generator, image: UInt8[np.ndarray, "H W 3"]) -> UIn
     image = cv2.LUT(image, table)
     if rng.random() < 0.15:
         image = cv2.GaussianBlur(image, (3, 3), 0)
-    x, y = rng.integers(0, 200, 2)
     height, width = image.shape[:2]
-    sheet = _grain()
-    if height > 440 or width > 440:
-        sheet = np.tile(sheet, (height // 440 + 1, width // 440 + 1, 1))
-    grained = image + sheet[y : y + height, x : x + width]
-    return np.clip(grained, 0, 255).astype(np.uint8)
+    x, y = rng.integers(0, 200, 2)
+    plus, minus = _grain()
+    for top in range(0, height, _SHEET - 200):
+        for left in range(0, width, _SHEET - 200):
+            piece = image[top : top + _SHEET - 200, left : left + _SHEET - 200]
+            rows, columns = slice(y, y + piece.shape[0]), slice(x, x + piece.shape[1])
+            cv2.add(piece, plus[rows, columns], dst=piece)
+            cv2.subtract(piece, minus[rows, columns], dst=piece)
+    return image
 
 
 def _measure(
     number: int,
-    points: tuple[Anchor, ...],
+    shape: Shape,
+    pose: Pose3d,
     parts: Parts,
     buffers: Buffers,
     hidden: UInt8[np.ndarray, "H W"],
@@ -254,26 +272,26 @@ def _measure(
 ) -> Person:
     """Keypoints, what is seen of them, the mask and the box."""
     height, width = settings.picture_size
-    joints = camera.to_camera(np.stack([anchor.point for anchor in points]))
+    joints = camera.to_camera(keypoints(shape, pose))
     pixels = camera.project(joints)
-    own = np.array([person == number for person in parts.person] + [False])
-    fine = own[buffers.part].astype(np.uint8) * np.uint8(255)
+    # A person's parts follow each other in the list.
+    first, count = parts.person.index(number), parts.person.count(number)
+    fine = ((buffers.part >= first) & (buffers.part < first + count)).view(np.uint8) * np.uint8(255)
     if settings.supersample > 1:
         fine = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
     mask = (fine >= 128) & (hidden < 128)
-    visibility = np.zeros(len(points), np.int64)
-    for k, (anchor, (x, y), depth) in enumerate(zip(points, pixels.tolist(), joints[:, 2].tolist(), strict=True)):
-        if not (0 < x < width and 0 < y < height and depth > 0):
-            continue
-        row, column = int(y * settings.supersample), int(x * settings.supersample)
-        part = int(buffers.part[row, column])
-        met = part >= 0 and not (
-            parts.person[part] == number
-            and parts.label[part] in anchor.labels
-            and depth - float(buffers.depth[row, column]) <= anchor.reach
-        )
-        visibility[k] = 1 if met or hidden[int(y), int(x)] >= 128 else 2
-    return Person(pixels, visibility, joints, mask, _box(mask, pixels[visibility > 0], settings.picture_size))
+    visibility = np.zeros(len(pixels), np.int64)
+    inside = ((pixels > 0) & (pixels < [width, height])).all(1) & (joints[:, 2] > 0)
+    fully = np.floor(pixels[inside] * settings.supersample).astype(np.int64)
+    met = buffers.part[fully[:, 1], fully[:, 0]].tolist()
+    before = (joints[inside, 2] - buffers.depth[fully[:, 1], fully[:, 0]]).tolist()
+    covered = (hidden[fully[:, 1] // settings.supersample, fully[:, 0] // settings.supersample] >= 128).tolist()
+    reach = reaches(shape)
+    for at, k in enumerate(np.flatnonzero(inside).tolist()):
+        # Where the ray meets nothing, just off an outline, nothing hides the keypoint either.
+        own = met[at] < 0 or (parts.person[met[at]] == number and parts.label[met[at]] in SHOWN_BY[k])
+        visibility[k] = 2 if own and before[at] <= reach[k] and not covered[at] else 1
+    return Person(pixels, visibility, joints, mask, _box(mask, pixels[inside], settings.picture_size))
 
 
 def _box(

@@ -8,20 +8,11 @@ from jaxtyping import Float, Float32, Int, UInt8
 
 from poserior.datasets.figures.camera import Camera
 from poserior.datasets.figures.figure import EYE, FACE, HAIR, SHIRT
-from poserior.datasets.figures.outfit import Outfit
+from poserior.datasets.figures.light import Light
+from poserior.datasets.figures.outfit import Colour, Outfit
 from poserior.datasets.figures.raycast import Buffers, Parts, Quadrics
 
-_FACE_SIDE = 112
 _MATERIALS = 6
-
-
-@dataclass(frozen=True, eq=False)
-class Light:
-    """Attributes: `direction` towards the light (world), its `colour`, and the `ambient` light's from the sky."""
-
-    direction: Float[np.ndarray, "3"]
-    colour: Float[np.ndarray, "3"]
-    ambient: Float[np.ndarray, "3"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,29 +25,16 @@ class Wearer:
     outfit: Outfit
     chest: tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]
     head: tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]
-    face: UInt8[np.ndarray, "S S 3"]
 
 
-def sample_light(rng: np.random.Generator) -> Light:
-    """A key light from above, warm or cool, and the sky's light."""
-    turn, height = rng.uniform(-np.pi, np.pi), np.deg2rad(rng.uniform(32, 72))
-    direction = np.array([np.sin(turn) * np.cos(height), np.sin(height), np.cos(turn) * np.cos(height)])
-    warmth = rng.normal(0, 0.045)
-    key = rng.uniform(0.52, 0.82)
-    tint = np.array([1 + warmth, 1.0, 1 - warmth])
-    return Light(direction, key * tint, (1.1 - 0.66 * key) * (2 - tint) * rng.uniform(0.95, 1.08))
-
-
-def face_picture(outfit: Outfit) -> UInt8[np.ndarray, "S S 3"]:
+def face_picture(outfit: Outfit, side: int) -> UInt8[np.ndarray, "S S 3"]:
     """A face in the head's (left, up) plane, one head height across; left of the person is to the right."""
-    side = _FACE_SIDE
     picture = np.empty((side, side, 3), np.uint8)
     skin = outfit.skin * 255
     picture[:] = skin.astype(np.uint8)
 
     def spot(
-        x: float, y: float, half: tuple[float, float], colour: Float[np.ndarray, "3"], turn: float = 0.0,
-        thickness: int = -1,
+        x: float, y: float, half: tuple[float, float], colour: Colour, turn: float = 0.0, thickness: int = -1,
     ) -> None:
         centre = (round((x + 0.5) * side * 16), round((0.5 - y) * side * 16))
         axes = (round(half[0] * side * 16), round(half[1] * side * 16))
@@ -64,12 +42,12 @@ def face_picture(outfit: Outfit) -> UInt8[np.ndarray, "S S 3"]:
 
     for sign in (1, -1):
         spot(sign * 0.17, -0.13, (0.075, 0.055), skin * (1.02, 0.86, 0.84))
-    picture = cv2.GaussianBlur(picture, (9, 9), 0)
+    picture = cv2.blur(picture, (side // 24 * 2 + 1,) * 2)
     if outfit.beard:
         beard = 0.65 * outfit.hair * 255 + 0.35 * skin
         spot(0, -0.36, (0.25, 0.17), beard)
         spot(0, -0.185, (0.10, 0.035), beard)
-        picture = cv2.GaussianBlur(picture, (5, 5), 0)
+        picture = cv2.blur(picture, (side // 48 * 2 + 1,) * 2)
     dark = np.array([40.0, 30.0, 28.0])
     brow = 0.75 * outfit.hair * 255 + 0.25 * dark
     for sign in (1, -1):
@@ -79,7 +57,7 @@ def face_picture(outfit: Outfit) -> UInt8[np.ndarray, "S S 3"]:
         spot(x, y, (0.033, 0.036), dark)
         spot(x, y + 0.086, (0.080, 0.017), brow, turn=-7.0 * sign)
         if outfit.glasses:
-            spot(x, y, (0.108, 0.085), dark, thickness=3)
+            spot(x, y, (0.108, 0.085), dark, thickness=max(1, side // 40))
     if outfit.glasses:
         spot(0, EYE[1] + 0.01, (0.035, 0.008), dark)
     spot(0, -0.262, (0.098, 0.034), outfit.lips * 255)
@@ -107,7 +85,7 @@ def shade(
     point[2] = depth
     gloss, local, normal = _surface(parts, quadrics, part, point)
     second = local[2] > np.array(parts.cut, np.float32)[part]
-    palette = np.stack([np.stack(parts.colour), np.stack(parts.colour_2)], 1).reshape(-1, 3).T.astype(np.float32)
+    palette = np.array([*zip(parts.colour, parts.colour_2, strict=True)], np.float32).reshape(-1, 3).T.copy()
     colour = np.take(palette, 2 * part + second, axis=1)
     material = (np.array(parts.material) + _MATERIALS * np.array(parts.person)).astype(np.int16)[part]
     for number, wearer in enumerate(wearers):
@@ -116,9 +94,10 @@ def shade(
         _shirt(colour, point, np.flatnonzero(material == first + SHIRT), wearer)
         _face(colour, point, np.flatnonzero(material == first + FACE), wearer)
     _illuminate(colour, normal, point, gloss, _crevices(buffers)[seen], camera, light)
+    shaded = np.full((len(seen), 4), 255, np.uint8)
     for channel in range(3):
-        picture[seen, channel] = colour[channel]
-    picture[seen, 3] = 255
+        shaded[:, channel] = colour[channel]
+    picture.view(np.uint32)[seen, 0] = shaded.view(np.uint32)[:, 0]
     return picture.reshape(height, width, 4)
 
 
@@ -231,11 +210,15 @@ def _face(
 ) -> None:
     x, y, z = _inside(wearer.head, point[:, where])
     front = np.flatnonzero(z > 0.02)
-    column = ((x[front] + 0.5) * _FACE_SIDE).astype(np.int64)
-    row = ((0.5 - y[front]) * _FACE_SIDE).astype(np.int64)
-    np.clip(column, 0, _FACE_SIDE - 1, out=column)
-    np.clip(row, 0, _FACE_SIDE - 1, out=row)
-    colour[:, where[front]] = wearer.face[row, column].T * np.float32(1 / 255)
+    if len(front) == 0:
+        return
+    # As finely drawn as it is seen: the front covers about half of a square of the head's height.
+    side = int(np.clip(1.8 * np.sqrt(len(front)), 24, 256))
+    face = face_picture(wearer.outfit, side).reshape(-1, 3)
+    column, row = ((values[front] * side + side / 2).astype(np.int64) for values in (x, -y))
+    np.clip(column, 0, side - 1, out=column)
+    np.clip(row, 0, side - 1, out=row)
+    colour[:, where[front]] = face[row * side + column].T * np.float32(1 / 255)
 
 
 def _shirt(
