@@ -94,7 +94,7 @@ def test_unknown_names(tmp_path) -> None:
 def test_cocos_numbers_are_cocos() -> None:
     from pycocotools.cocoeval import Params
 
-    assert skeletons.load("coco17").oks_sigmas == tuple(Params("keypoints").kpt_oks_sigmas.tolist())
+    assert skeletons.load("coco17").oks_sigmas == pytest.approx(Params("keypoints").kpt_oks_sigmas.tolist(), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", skeletons.names())
@@ -109,16 +109,13 @@ def test_built_in_skeletons_are_consistent(name) -> None:
     # The limbs are the same on both sides.
     edges = {frozenset(edge) for edge in skeleton.edges}
     assert {frozenset(order[i] for i in edge) for edge in edges} == edges
-    assert set(skeleton.upper_body) == {
-        skeleton.keypoints[order[skeleton.index(point)]] for point in skeleton.upper_body
-    }
+    upper = {skeleton.index(point) for point in skeleton.upper_body}
+    assert {order[i] for i in upper} == upper
 
 
-@pytest.mark.parametrize(
-    ("name", "count"), [("coco17", 17), ("face14", 14), ("h36m17", 17), ("lsp14", 14), ("mpii16", 16)]
-)
-def test_built_in_counts(name, count) -> None:
-    assert skeletons.load(name).num_keypoints == count
+def test_built_in_counts() -> None:
+    counts = {"coco17": 17, "face14": 14, "h36m17": 17, "lsp14": 14, "mpii16": 16}
+    assert {name: skeletons.load(name).num_keypoints for name in skeletons.names()} == counts
 
 
 def test_h36m_has_the_order_of_the_motion_data(real_data) -> None:
@@ -133,13 +130,10 @@ def test_h36m_has_the_order_of_the_motion_data(real_data) -> None:
         assert mine.startswith(side) if side else not mine.startswith(("left", "right"))
 
 
-def test_mpii_and_lsp_have_the_order_of_their_files(real_data) -> None:
+def test_lsp_and_coco_have_the_order_of_their_files(real_data) -> None:
     import json
 
     content = json.loads(real_data("lspet/annotations.json").read_text())
     assert tuple(content["categories"][0]["keypoints"]) == skeletons.load("lsp14").keypoints
     coco = json.loads(real_data("coco_images/annotations.json").read_text())
     assert tuple(coco["categories"][0]["keypoints"]) == skeletons.load("coco17").keypoints
-    edges = {tuple(sorted((a - 1, b - 1))) for a, b in coco["categories"][0]["skeleton"]}
-    ours = {tuple(sorted(edge)) for edge in skeletons.load("coco17").edges}
-    assert edges - ours <= {(3, 5), (4, 6), (5, 6), (1, 2), (11, 12), (5, 11), (6, 12)}
