@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from poserior import __version__
 from poserior.errors import InputError
@@ -12,6 +12,7 @@ from poserior.errors import InputError
 VERBS = ("demo", "train", "evaluate", "predict", "compare")
 
 
+@runtime_checkable
 class Verb(Protocol):
     """What a module ``poserior.cli.<verb>`` has; importing it imports no torch."""
 
