@@ -117,10 +117,11 @@ def test_evaluation_repeats_itself_and_leaves_the_random_state_alone(planted):
     assert not torch.allclose(first.error_draws[:each][:20], first.error_draws[each:][:20])
 
 
-def test_many_values_are_thinned(planted):
-    found = evaluate(planted, People(planted.HANDS, 3600, law=False, unlabelled=0.0), batch_size=600)
-    assert len(found.errors) == len(found.error_draws) == 20_000
-    assert float(found.errors.std()) == pytest.approx(1, abs=0.02)
+def test_many_values_are_thinned(planted, monkeypatch):
+    monkeypatch.setattr("poserior.inference.evaluate.VALUES", 500)
+    found = evaluate(planted, People(planted.HANDS, 200, law=False, unlabelled=0.0))
+    assert len(found.errors) == len(found.error_draws) == 500
+    assert float(found.errors.std()) == pytest.approx(1, abs=0.1)
 
 
 def test_the_flip_test_is_scored_as_the_mixture_it_is(planted):

@@ -108,7 +108,7 @@ def _of_results(args: Namespace) -> "tuple[Evaluation, dict[str, Any], None, dic
     annotations, results = read_annotations(args.annotations), read_results(args.results)
     evaluation = results_to_evaluation(results, annotations, skeleton, Path(args.results).stem)
     metrics: dict[str, Any] = summarise(evaluation, results, annotations)
-    metrics["num_people"] = len(labelled_people(annotations))
+    metrics["num_people"] = len(labelled_people(annotations, results))
     metrics["num_matched"] = len(evaluation.image_id)
     facts = {
         "Results": str(args.results),

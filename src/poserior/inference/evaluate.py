@@ -101,11 +101,10 @@ def _measure(
 ) -> dict[str, Tensor]:
     """The columns of the record for one batch, on the CPU."""
     answers = answer(model, spec, images, target, flip_test)
-    law, labelled = answers.distribution, target.labelled
-    labels = target.keypoints.to(answers.mode)
-    mean, spread = law.mean, law.covariance.diagonal(dim1=-2, dim2=-1).clamp_min(1e-24).sqrt()
+    labelled = target.labelled
     keep = labelled.to(images.device)
-    zero = answers.mode.new_zeros(())
+    law, labels = answers.distribution[keep], target.keypoints.to(answers.mode)[keep]
+    mean, spread = law.mean, law.variance.clamp_min(1e-24).sqrt()
     columns = {
         "keypoints": answers.mode,
         "mean": answers.mean,
@@ -113,11 +112,11 @@ def _measure(
         "confidence": answers.confidence,
         "visibility": answers.visibility,
         "score": answers.score,
-        "log_prob": torch.where(keep, law.log_prob(labels), zero),
-        "credible_level": torch.where(keep, law.credible_level(labels), zero),
-        "ellipse_radius": ellipse_radius(law, 0.9),
-        "errors": ((labels - mean) / spread)[keep].flatten(),
-        "error_draws": ((law.sample((draws_each,)) - mean) / spread)[:, keep].flatten(),
+        "log_prob": _spread(law.log_prob(labels), keep),
+        "credible_level": _spread(law.credible_level(labels), keep),
+        "ellipse_radius": ellipse_radius(answers.distribution, 0.9),
+        "errors": ((labels - mean) / spread).flatten(),
+        "error_draws": ((law.sample((draws_each,)) - mean) / spread).flatten(),
     }
     columns = {key: value.float().cpu() for key, value in columns.items()}
     columns["score"] = columns["score"] * torch.tensor([sample.score for sample in samples])
@@ -128,6 +127,11 @@ def _measure(
     ]
     columns["label_draws"] = torch.cat(drawn) if drawn else torch.zeros(0)
     return columns
+
+
+def _spread(values: Float[Tensor, "M"], keep: Bool[Tensor, "B K"]) -> Float[Tensor, "B K"]:
+    """Values of the kept places, in place; 0 elsewhere."""
+    return torch.zeros(keep.shape, dtype=values.dtype, device=values.device).masked_scatter(keep, values)
 
 
 def standardised_draws(

@@ -14,12 +14,17 @@ from poserior.skeletons import Skeleton
 from poserior.structures import Evaluation
 
 
-def labelled_people(annotations: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The annotations that count: no crowd regions, at least one labelled keypoint."""
+def labelled_people(
+    annotations: Mapping[str, Any], results: Sequence[Mapping[str, Any]] | None = None
+) -> list[Mapping[str, Any]]:
+    """The annotations that count: no crowd regions, at least one labelled keypoint, a category the results speak of."""
+    categories = None if results is None else {result.get("category_id", 1) for result in results}
     return [
         person
         for person in annotations["annotations"]
-        if not person.get("iscrowd", 0) and any(flag > 0 for flag in person.get("keypoints", [])[2::3])
+        if not person.get("iscrowd", 0)
+        and (categories is None or person.get("category_id", 1) in categories)
+        and any(flag > 0 for flag in person.get("keypoints", [])[2::3])
     ]
 
 
@@ -31,7 +36,7 @@ def results_to_evaluation(
     Pairs are formed best OKS first, each result and each person at most once; a result whose keypoints lie all
     outside the person's box is no candidate. There is no lower bound on OKS, so a bad answer in the right place counts
     as one. People without a partner are missing from the record (COCO's AP counts them: take it from the full
-    results), so ``len(evaluation.image_id)`` against ``len(labelled_people(annotations))`` tells how many were found.
+    results); ``len(evaluation.image_id)`` of ``len(labelled_people(annotations, results))`` were found.
 
     The third number of each keypoint is its confidence if over the file all lie in [0, 1] and they vary within
     people; otherwise it is some other quantity (COCO's visibility flag, a constant), and each keypoint has its
@@ -46,9 +51,12 @@ def results_to_evaluation(
     Raises:
         InputError: another number of keypoints, broken entries, or no pair at all.
     """
-    people = labelled_people(annotations)
+    people = labelled_people(annotations, results)
     if not people:
-        raise InputError("expected at least one annotated person with keypoints, found none; check the annotations")
+        raise InputError(
+            "expected at least one annotated person with keypoints in the results' category, found none; check the"
+            " annotations and the results' category_id"
+        )
     truth = _triples(people, skeleton, "annotation")
     said = _triples(results, skeleton, "result")
     try:

@@ -1,0 +1,33 @@
+"""Runs of small untrained models."""
+
+import shutil
+
+import pytest
+import torch
+
+from poserior import skeletons
+from poserior.models import ModelSpec, build_model, save_model
+
+
+def _save(folder, skeleton):
+    torch.manual_seed(0)
+    spec = ModelSpec({"name": "test_resnet"}, {"class_path": "Laplace"}, skeletons.load(skeleton), (64, 48))
+    save_model(build_model(spec), spec, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _runs(tmp_path_factory):
+    return {name: _save(tmp_path_factory.mktemp(name), name) for name in ("lsp14", "coco17")}
+
+
+@pytest.fixture
+def run_folder(_runs, tmp_path_factory):
+    """A run with 14 keypoints at 64 x 48, the test's own."""
+    return shutil.copytree(_runs["lsp14"], tmp_path_factory.mktemp("copy") / "run")
+
+
+@pytest.fixture
+def run_folder_coco(_runs):
+    """A run with 17 keypoints at 64 x 48."""
+    return _runs["coco17"]
