@@ -154,6 +154,13 @@ def test_bad_input_is_explained(planted, images, boxes, message):
         predictor(images, boxes)
 
 
+@pytest.mark.parametrize("one", ["a.jpg", np.zeros((4, 4, 3), np.uint8)])
+def test_one_picture_is_no_list(planted, one):
+    predictor = Predictor(planted.model(planted.Centroids()), planted.spec(), device="cpu")
+    with pytest.raises((InputError, TypeError)):
+        predictor(one)
+
+
 def test_scores_must_match_the_boxes(planted):
     predictor = Predictor(planted.model(planted.Centroids()), planted.spec(), device="cpu")
     with pytest.raises(InputError, match="each of the 1 boxes of image 0, found 2"):

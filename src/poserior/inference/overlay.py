@@ -68,7 +68,7 @@ def _draw_person(canvas: UInt8[np.ndarray, "H W 3"], person: Prediction, level: 
     for k, side in enumerate(sides):
         center, (major, minor) = centers[k] * zoom, (axes[k] * zoom).tolist()
         shape = _Ellipse(center.tolist(), major, minor, float(angles[k]))
-        _blend(canvas, shape.bounds(3 * unit), 0.22 * opacity[k], [(shape, side, -1)])
+        _blend(canvas, shape.bounds(3 * unit), 0.12 * opacity[k], [(shape, side, -1)])
         _blend(canvas, shape.bounds(3 * unit), opacity[k], [(shape, DARK, 1.5 * unit), (shape, side, 0.7 * unit)])
     for a, b in person.skeleton.edges:
         line = _Line(points[a].tolist(), points[b].tolist())

@@ -71,6 +71,8 @@ class Predictor:
         Raises:
             InputError: a picture or box cannot be used, or the lists differ in length.
         """
+        if not isinstance(images, Sequence) or isinstance(images, str):
+            raise InputError(f"expected a list of images, found one {type(images).__name__}; put it in a list")
         for name, values in (("boxes", boxes), ("scores", scores), ("image_ids", image_ids)):
             if values is not None and len(values) != len(images):
                 raise InputError(f"expected {name} for each of {len(images)} images, found {len(values)}; match them")
