@@ -1,5 +1,6 @@
 """Synthetic articulated people, rendered on the fly, with label noise of a known law."""
 
+from poserior.datasets.figures.coco import write_coco
 from poserior.datasets.figures.dataset import Figures
 from poserior.datasets.figures.noise import (
     GaussianNoise,
@@ -8,6 +9,7 @@ from poserior.datasets.figures.noise import (
     LaplaceNoise,
     StudentTNoise,
     SwapNoise,
+    Truth,
 )
 
 __all__ = [
@@ -18,4 +20,6 @@ __all__ = [
     "LaplaceNoise",
     "StudentTNoise",
     "SwapNoise",
+    "Truth",
+    "write_coco",
 ]

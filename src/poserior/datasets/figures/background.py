@@ -13,7 +13,8 @@ from poserior.datasets.figures.light import Light
 from poserior.datasets.figures.outfit import Colour, colour
 
 _WALLS = (
-    "e9e2d4", "d8dde0", "c8d5cf", "e3cfc0", "b9c4d0", "dfd8e4", "a9b7a4", "d9b8a3", "8fa3b0", "f0ebe0", "6f7f8c", "b5838d",
+    "e9e2d4", "d8dde0", "c8d5cf", "e3cfc0", "b9c4d0", "dfd8e4", "a9b7a4", "d9b8a3", "8fa3b0", "f0ebe0",
+    "6f7f8c", "b5838d",
 )  # fmt: skip
 _FLOORS = ("b48a62", "8d6a4a", "cdb596", "9a9a98", "c9c4ba", "6d6a68", "7d8c93", "a5624a", "dcd3c3")
 _GROUNDS = ("6f8f4e", "88a35c", "b9a37c", "9c8f80", "8b8f93", "d3c29c", "59703f", "a7785a", "dfe3e6")
@@ -31,15 +32,19 @@ def noise(rng: np.random.Generator, size: tuple[int, int], cells: int, octaves: 
     strength = np.float32(1.0)
     for _ in range(octaves - 1):
         across, down, strength = 2 * across, 2 * down, strength * np.float32(0.6)
-        total = cv2.resize(total, (across, down), interpolation=cv2.INTER_LINEAR)
-        total += (rng.random((down, across), np.float32) - np.float32(0.5)) * strength
+        finer = cv2.resize(total, (across, down), interpolation=cv2.INTER_LINEAR)
+        total = finer + (rng.random((down, across), np.float32) - np.float32(0.5)) * strength
     total *= np.float32(1.6)
     smooth: Float32[np.ndarray, "H W"] = cv2.resize(total, (width, height), interpolation=cv2.INTER_CUBIC)
     return smooth
 
 
 def paint_background(
-    rng: np.random.Generator, camera: Camera, picture_size: tuple[int, int], light: Light, shadow: Float32[np.ndarray, "H W"]
+    rng: np.random.Generator,
+    camera: Camera,
+    picture_size: tuple[int, int],
+    light: Light,
+    shadow: Float32[np.ndarray, "H W"],
 ) -> Float32[np.ndarray, "3 H W"]:
     """RGB planes 0..255. `shadow` (0..1) is what people and things throw onto the ground."""
     kind = choose(rng, (0.42, 0.40, 0.18))
@@ -169,14 +174,18 @@ def _room(
     picture *= light
     # A light skirting runs along the wall's lower edge.
     over = edge - _down(height)
-    board = np.clip(over + np.float32(0.5), 0, 1) * np.clip(np.float32(height * 0.022 + 1) - over, 0, 1) * np.float32(0.6)
+    board = (
+        np.clip(over + np.float32(0.5), 0, 1) * np.clip(np.float32(height * 0.022 + 1) - over, 0, 1) * np.float32(0.6)
+    )
     picture *= 1 - board
     picture += board * np.float32(245)
     _lay(picture, edge, _indoor_tile(rng, floor), inverse, nearness, floor * 235, 0.10)
     return picture
 
 
-def _decorate(rng: np.random.Generator, paper: UInt8[np.ndarray, "H W 3"], wall: Float[np.ndarray, "3"], foot: float) -> None:
+def _decorate(
+    rng: np.random.Generator, paper: UInt8[np.ndarray, "H W 3"], wall: Float[np.ndarray, "3"], foot: float
+) -> None:
     """Wallpaper, bricks, panels, pictures on the wall."""
     height, width = paper.shape[:2]
     kind = rng.integers(6)
@@ -272,7 +281,9 @@ def _studio(rng: np.random.Generator, nearness: Float32[np.ndarray, "H W"]) -> F
     height, width = nearness.shape
     first = colour(_WALLS[rng.integers(len(_WALLS))]) * 255 * rng.uniform(0.45, 1.0)
     second = first * rng.uniform(0.55, 0.9) + rng.uniform(0, 20, 3)
-    corners = np.stack([first, second, second * 0.9, first * 0.8])[rng.permutation(4)].reshape(2, 2, 3).astype(np.float32)
+    corners = (
+        np.stack([first, second, second * 0.9, first * 0.8])[rng.permutation(4)].reshape(2, 2, 3).astype(np.float32)
+    )
     smooth = cv2.resize(corners, (width, height), interpolation=cv2.INTER_CUBIC)
     if rng.random() < 0.45:
         for _ in range(rng.integers(5, 16)):
@@ -284,7 +295,9 @@ def _studio(rng: np.random.Generator, nearness: Float32[np.ndarray, "H W"]) -> F
             smooth = cv2.addWeighted(smooth, 1 - share, disc, share, 0)
         smooth = cv2.GaussianBlur(smooth, (3, 3), 0)
     picture = smooth.transpose(2, 0, 1).astype(np.float32, order="C")
-    marble = noise(rng, (height, width), int(rng.integers(2, 6)), 4) * np.float32(rng.uniform(0.03, 0.3)) + np.float32(1)
+    marble = noise(rng, (height, width), int(rng.integers(2, 6)), 4) * np.float32(rng.uniform(0.03, 0.3)) + np.float32(
+        1
+    )
     marble += np.clip(nearness * np.float32(1 / max(float(nearness.max()), 1e-12)), 0, 1) * np.float32(0.16)
     picture *= marble
     return picture

@@ -71,18 +71,22 @@ def sample_shape(rng: np.random.Generator) -> Shape:
     growth = rng.normal(1.0, 0.035, 10)
     build = np.exp(rng.normal(0.02, 0.13))
     legs = (0.93 if child else 1.0) * growth[0]
+    trunk, thigh, shin = 0.282 * growth[1], 0.243 * legs, 0.240 * legs * growth[7]
+    head = (0.132 + 0.032 * child) * (0.5 + 0.5 * growth[9])
+    # Sole to ankle, leg, trunk up to the neck's root, neck and head add up to the height.
+    unit = height / (0.036 + thigh + shin + 1.07 * trunk + 1.14 * head)
     return Shape(
         height=float(height),
-        trunk=float(height * 0.282 * growth[1]),
+        trunk=float(unit * trunk),
         shoulder=float(height * (0.110 - 0.014 * feminine - 0.008 * child) * growth[2]),
         hip=float(height * (0.050 + 0.005 * feminine) * growth[3]),
-        upper_arm=float(height * 0.170 * growth[4]),
-        forearm=float(height * 0.148 * growth[5]),
-        hand=float(height * 0.104 * growth[6]),
-        thigh=float(height * 0.243 * legs),
-        shin=float(height * 0.240 * legs * growth[7]),
-        foot=float(height * 0.150 * growth[8]),
-        head=float(height * (0.132 + 0.032 * child) * (0.5 + 0.5 * growth[9])),
+        upper_arm=float(unit * 0.170 * growth[4]),
+        forearm=float(unit * 0.148 * growth[5]),
+        hand=float(unit * 0.104 * growth[6]),
+        thigh=float(unit * thigh),
+        shin=float(unit * shin),
+        foot=float(unit * 0.150 * growth[8]),
+        head=float(unit * head),
         build=float(build),
         limb_build=float(build**0.7 * (1.06 - 0.14 * feminine) * np.exp(rng.normal(0, 0.06))),
         bust=float(0.0 if child else max(0.0, 2.0 * feminine - 1.0)),

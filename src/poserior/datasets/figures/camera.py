@@ -31,16 +31,19 @@ class Camera:
 
     def to_camera(self, points: Float[np.ndarray, "*N 3"]) -> Float[np.ndarray, "*N 3"]:
         """World points to the camera's frame."""
-        return (points - self.position) @ self.rotation.T
+        moved: Float[np.ndarray, "*N 3"] = (points - self.position) @ self.rotation.T
+        return moved
 
     def project(self, points: Float[np.ndarray, "*N 3"]) -> Float[np.ndarray, "*N 2"]:
         """Points of the camera's frame to pixels."""
-        return points[..., :2] / points[..., 2:] * self.focal + self.centre
+        pixels: Float[np.ndarray, "*N 2"] = points[..., :2] / points[..., 2:] * self.focal + self.centre
+        return pixels
 
     def ground_homography(self) -> Float[np.ndarray, "3 3"]:
         """The map from ground points ``(x, z, 1)`` (world, y = 0) to homogeneous pixels; its third row is the depth."""
         columns = np.stack([self.rotation[:, 0], self.rotation[:, 2], -self.rotation @ self.position], 1)
-        return self.intrinsics @ columns
+        homography: Float[np.ndarray, "3 3"] = self.intrinsics @ columns
+        return homography
 
 
 def look_at(position: Float[np.ndarray, "3"], aim: Float[np.ndarray, "3"], roll: float) -> Float[np.ndarray, "3 3"]:

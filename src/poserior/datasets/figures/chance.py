@@ -1,4 +1,4 @@
-"""Choosing by weight."""
+"""Small helpers of chance."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -6,8 +6,10 @@ from itertools import accumulate
 
 import numpy as np
 
+Number = float | int
 
-def choose(rng: np.random.Generator, weights: Sequence[float | int]) -> int:
+
+def choose(rng: np.random.Generator, weights: Sequence[Number]) -> int:
     """An index with probability proportional to its weight; quicker than `Generator.choice` on short lists.
 
     >>> [choose(np.random.default_rng(0), (0, 1, 0)) for _ in range(3)]

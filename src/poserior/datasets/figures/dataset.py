@@ -6,7 +6,7 @@ import torch
 from poserior import skeletons
 from poserior.datasets.base import KeypointDataset
 from poserior.datasets.figures.camera import Camera
-from poserior.datasets.figures.noise import LabelNoise
+from poserior.datasets.figures.noise import LabelNoise, Truth
 from poserior.datasets.figures.scene import Person, Picture, Settings, paint
 from poserior.errors import InputError
 from poserior.structures import Sample
@@ -65,10 +65,14 @@ class Figures(KeypointDataset):
         _at_least("supersample", supersample, 1)
         _at_least("the picture's shorter side", min(picture_size), 32)
         if not 1 <= people[0] <= people[1]:
-            raise InputError(f"expected people as (least, greatest) with 1 <= least <= greatest, found {people}; correct it")
+            raise InputError(
+                f"expected people as (least, greatest) with 1 <= least <= greatest, found {people}; correct it"
+            )
         for name, value in (("occluders", occluders), ("truncation", truncation)):
             if not 0 <= value <= 1:
-                raise InputError(f"expected {name} of Figures to be a probability, found {value}; give a number in [0, 1]")
+                raise InputError(
+                    f"expected {name} of Figures to be a probability, found {value}; give a number in [0, 1]"
+                )
         self.skeleton = skeletons.load("coco17")
         self.length, self.seed, self.first, self.label_noise = length, seed, first, label_noise
         sides, crowd = (picture_size[0], picture_size[1]), (people[0], people[1])
@@ -82,10 +86,15 @@ class Figures(KeypointDataset):
         return self._sample(index, picture, 0, torch.from_numpy(picture.image))
 
     def scene(self, index: int) -> list[Sample]:
-        """Everybody of whom something can be seen in the picture at an index, the nearest first; the image is shared."""
-        picture = self.picture(index)
+        """Everybody who can be seen in the picture at an index, the nearest first; the image is shared."""
+        return self.samples(index, self.picture(index))
+
+    def samples(self, index: int, picture: Picture) -> list[Sample]:
+        """What `scene` gives, of a picture already painted."""
         image = torch.from_numpy(picture.image)
-        shown = [number for number, person in enumerate(picture.people) if person.area > 0 and (person.visibility > 0).any()]
+        shown = [
+            number for number, person in enumerate(picture.people) if person.area > 0 and (person.visibility > 0).any()
+        ]
         return [self._sample(index, picture, number, image) for number in shown]
 
     def camera(self, index: int) -> Camera:
@@ -113,8 +122,9 @@ class Figures(KeypointDataset):
             number_of_clip = self.first + position // self.settings.clip_length
             keys = [self.seed, number_of_clip, position % self.settings.clip_length, number, _NOISE_STREAM]
             rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(keys)))
-            law = self.label_noise.law(exact, visibility, widths, self.skeleton)
-            labels = self.label_noise.draw(exact, visibility, widths, self.skeleton, rng)
+            truth = Truth(exact, visibility, widths, self.skeleton)
+            law = self.label_noise.law(truth)
+            labels = self.label_noise.draw(truth, rng)
         return Sample(
             image=image,
             keypoints=torch.where(visibility[:, None] > 0, labels, torch.zeros_like(labels)),

@@ -4,10 +4,12 @@ import numpy as np
 from jaxtyping import Float
 
 from poserior.datasets.figures.body import Pose3d, Shape
+from poserior.datasets.figures.chance import Number
 from poserior.datasets.figures.outfit import Colour, Outfit
 from poserior.datasets.figures.poses import JOINTS
 from poserior.datasets.figures.raycast import Parts
 
+Triple = tuple[Number, Number, Number]
 CLOTH, SKIN, FACE, SHIRT, HAIR, PROP = range(6)
 
 # In head heights, in the head's frame (left, up, front) about its centre.
@@ -52,13 +54,13 @@ class _Tailor:
         label: str,
         frame: Float[np.ndarray, "3 3"],
         centre: Float[np.ndarray, "3"],
-        half: tuple[float, float, float],
+        half: Triple,
         colour: Colour,
         material: int = CLOTH,
         *,
         second: Colour | None = None,
-        cut: float = 9.0,
-        gloss: float = 0.0,
+        cut: Number = 9.0,
+        gloss: Number = 0.0,
     ) -> None:
         """An ellipsoid with half axes in metres; the second colour begins towards its third axis."""
         self._add(label, centre, frame * half, None, colour, material, second, cut, gloss)
@@ -69,14 +71,14 @@ class _Tailor:
         frame: Float[np.ndarray, "3 3"],
         start: Float[np.ndarray, "3"],
         end: Float[np.ndarray, "3"],
-        radii: tuple[float, float],
-        taper: float,
+        radii: tuple[Number, Number],
+        taper: Number,
         colour: Colour,
         material: int = CLOTH,
         *,
         second: Colour | None = None,
-        cut: float = 9.0,
-        gloss: float = 0.0,
+        cut: Number = 9.0,
+        gloss: Number = 0.0,
     ) -> None:
         """An elliptic cone; `radii` to the frame's left and front at the start."""
         axes = frame[:, (0, 2, 1)] * (*radii, 1.0)
@@ -88,12 +90,12 @@ class _Tailor:
         label: str,
         centre: Float[np.ndarray, "3"],
         axes: Float[np.ndarray, "3 3"],
-        taper: float | None,
+        taper: Number | None,
         colour: Colour,
         material: int,
         second: Colour | None,
-        cut: float,
-        gloss: float,
+        cut: Number,
+        gloss: Number,
     ) -> None:
         parts = self.parts
         parts.person.append(self.person)
@@ -113,8 +115,8 @@ def add_figure(parts: Parts, person: int, shape: Shape, pose: Pose3d, outfit: Ou
     tailor = _Tailor(parts, person, shape.height)
     _head(tailor, shape, pose, outfit)
     _trunk(tailor, shape, pose, outfit)
-    for side, sign in (("left", 1.0), ("right", -1.0)):
-        _arm(tailor, shape, pose, outfit, side, sign)
+    for side in ("left", "right"):
+        _arm(tailor, shape, pose, outfit, side)
         _leg(tailor, shape, pose, outfit, side)
 
 
@@ -122,7 +124,11 @@ def _head(tailor: _Tailor, shape: Shape, pose: Pose3d, outfit: Outfit) -> None:
     frame, size, skin, hair = pose.frame("neck"), shape.head, outfit.skin, outfit.hair
 
     def ball(
-        label: str, at: tuple[float, float, float], half: tuple[float, float, float], colour: Colour, material: int
+        label: str,
+        at: Triple,
+        half: Triple,
+        colour: Colour,
+        material: int,
     ) -> None:
         gloss = {SKIN: 0.12, FACE: 0.12, HAIR: 0.2}.get(material, 0.03)
         scaled = (half[0] * size, half[1] * size, half[2] * size)
@@ -155,7 +161,15 @@ def _head(tailor: _Tailor, shape: Shape, pose: Pose3d, outfit: Outfit) -> None:
     tailor.tube("neck", frame, neck, top, (radius, radius), 0.92, skin * 0.96, SKIN)
     collar = pose.frame("chest")
     band = neck + collar[:, 1] * 0.022 * shape.height
-    tailor.tube("collar", collar, neck - collar[:, 1] * 0.02 * shape.height, band, (radius * 1.5, radius * 1.35), 0.84, outfit.collar)
+    tailor.tube(
+        "collar",
+        collar,
+        neck - collar[:, 1] * 0.02 * shape.height,
+        band,
+        (radius * 1.5, radius * 1.35),
+        0.84,
+        outfit.collar,
+    )
 
 
 def _trunk(tailor: _Tailor, shape: Shape, pose: Pose3d, outfit: Outfit) -> None:
@@ -165,37 +179,73 @@ def _trunk(tailor: _Tailor, shape: Shape, pose: Pose3d, outfit: Outfit) -> None:
     broad = shape.hip * 1.0 + 0.052 * unit * build**0.5
     girth = 0.082 * unit * build
     wide = 0.5 * (shape.shoulder + 0.085 * unit * build)
-    tailor.ball("pelvis", hips, centre + hips[:, 1] * 0.026 * unit, (broad, 0.084 * unit, 0.067 * unit * build), outfit.trousers)
+    tailor.ball(
+        "pelvis", hips, centre + hips[:, 1] * 0.026 * unit, (broad, 0.084 * unit, 0.067 * unit * build), outfit.trousers
+    )
     for sign in (1, -1):
         seat = centre + hips @ np.array([sign * 0.044, -0.008, -0.032]) * unit
-        tailor.ball("pelvis", hips, seat, (0.05 * unit * build**0.5, 0.06 * unit, 0.052 * unit * build**0.6), outfit.trousers)
+        tailor.ball(
+            "pelvis", hips, seat, (0.05 * unit * build**0.5, 0.06 * unit, 0.052 * unit * build**0.6), outfit.trousers
+        )
     bottom = waist - spine[:, 1] * 0.02 * unit
-    tailor.tube("waist", spine, bottom, upper + spine[:, 1] * 0.03 * trunk, (girth, 0.064 * unit * build), wide / girth, outfit.shirt, SHIRT)
-    tailor.ball("waist", spine, waist + spine @ np.array([0, 0.02, 0.006]) * unit, (girth * 1.01, 0.075 * unit, 0.066 * unit * build), outfit.shirt, SHIRT)
+    tailor.tube(
+        "waist",
+        spine,
+        bottom,
+        upper + spine[:, 1] * 0.03 * trunk,
+        (girth, 0.064 * unit * build),
+        wide / girth,
+        outfit.shirt,
+        SHIRT,
+    )
+    tailor.ball(
+        "waist",
+        spine,
+        waist + spine @ np.array([0, 0.02, 0.006]) * unit,
+        (girth * 1.01, 0.075 * unit, 0.066 * unit * build),
+        outfit.shirt,
+        SHIRT,
+    )
     ribs = upper + chest[:, 1] * 0.17 * trunk
     tailor.ball("chest", chest, ribs, (wide * 1.03, 0.105 * unit, 0.069 * unit * build**0.8), outfit.shirt, SHIRT)
     top = upper + chest @ np.array([0, 0.335 * trunk, -0.004 * unit])
-    tailor.ball("chest", chest, top, (shape.shoulder * 1.06, 0.047 * unit, 0.05 * unit * build**0.5), outfit.shirt, SHIRT)
+    tailor.ball(
+        "chest", chest, top, (shape.shoulder * 1.06, 0.047 * unit, 0.05 * unit * build**0.5), outfit.shirt, SHIRT
+    )
     trapezius = upper + chest @ np.array([0, 0.41 * trunk, -0.012 * unit])
     tailor.ball("chest", chest, trapezius, (shape.shoulder * 0.66, 0.036 * unit, 0.04 * unit), outfit.shirt, SHIRT)
     if shape.bust:
         for sign in (1, -1):
             at = upper + chest @ np.array([sign * 0.042, 0.036, 0.040 * build]) * unit
-            tailor.ball("chest", chest, at, (0.042 * unit, 0.042 * unit, (0.02 + 0.02 * shape.bust) * unit), outfit.shirt, SHIRT)
+            tailor.ball(
+                "chest", chest, at, (0.042 * unit, 0.042 * unit, (0.02 + 0.02 * shape.bust) * unit), outfit.shirt, SHIRT
+            )
     if outfit.untucked:
         hem = centre + hips[:, 1] * 0.012 * unit
-        tailor.tube("waist", hips, waist, hem, (girth * 1.05, 0.069 * unit * build), 1.05 * broad / girth, outfit.shirt, SHIRT)
+        tailor.tube(
+            "waist", hips, waist, hem, (girth * 1.05, 0.069 * unit * build), 1.05 * broad / girth, outfit.shirt, SHIRT
+        )
     else:
         low, high = centre + hips[:, 1] * 0.048 * unit, centre + hips[:, 1] * 0.072 * unit
         tailor.tube("waist", hips, low, high, (broad * 0.97, 0.068 * unit * build), 0.95, outfit.belt, gloss=0.2)
         buckle = centre + hips @ np.array([0, 0.06 * unit, 0.067 * unit * build])
-        tailor.ball("waist", hips, buckle, (0.016 * unit, 0.012 * unit, 0.006 * unit), np.array([0.85, 0.8, 0.6]), gloss=0.6)
+        tailor.ball(
+            "waist", hips, buckle, (0.016 * unit, 0.012 * unit, 0.006 * unit), np.array([0.85, 0.8, 0.6]), gloss=0.6
+        )
     if outfit.skirt:
         knees = (pose.joint("left_knee") + pose.joint("right_knee")) / 2
         gap = float(np.linalg.norm(pose.joint("left_knee") - pose.joint("right_knee"))) / 2
         end = centre + 0.86 * (knees - centre)
         flare = max(1.12, (gap + 0.05 * unit) / broad)
-        tailor.tube("skirt", hips, centre + hips[:, 1] * 0.03 * unit, end, (broad * 1.06, 0.085 * unit * build), flare, outfit.trousers)
+        tailor.tube(
+            "skirt",
+            hips,
+            centre + hips[:, 1] * 0.03 * unit,
+            end,
+            (broad * 1.06, 0.085 * unit * build),
+            flare,
+            outfit.trousers,
+        )
     if outfit.backpack is not None:
         at = upper + chest @ np.array([0, 0.11 * trunk, -0.105 * unit])
         tailor.ball("backpack", chest, at, (0.078 * unit, 0.108 * unit, 0.058 * unit), outfit.backpack)
@@ -203,30 +253,61 @@ def _trunk(tailor: _Tailor, shape: Shape, pose: Pose3d, outfit: Outfit) -> None:
         tailor.ball("backpack", chest, pocket, (0.055 * unit, 0.05 * unit, 0.022 * unit), outfit.backpack * 0.8)
 
 
-def _arm(tailor: _Tailor, shape: Shape, pose: Pose3d, outfit: Outfit, side: str, sign: float) -> None:
+def _arm(tailor: _Tailor, shape: Shape, pose: Pose3d, outfit: Outfit, side: str) -> None:
     unit, girth, skin = shape.height, shape.limb_build, outfit.skin
     upper, lower, hand = (pose.frame(f"{side}_{joint}") for joint in ("shoulder", "elbow", "wrist"))
     shoulder, elbow, wrist = (pose.joint(f"{side}_{joint}") for joint in ("shoulder", "elbow", "wrist"))
     sleeved, covered = outfit.sleeve > 0, outfit.sleeve > 1
     thick = 1 + 0.55 * (outfit.loose - 1) if covered else 1.0
-    big, mid, end = 0.0282 * unit * girth * thick, 0.0232 * unit * girth * thick, 0.0158 * unit * girth * (1.22 if covered else 1.0)
+    big, mid, end = (
+        0.0282 * unit * girth * thick,
+        0.0232 * unit * girth * thick,
+        0.0158 * unit * girth * (1.22 if covered else 1.0),
+    )
     cloth = outfit.sleeve_colour if covered else skin
     kind = CLOTH if covered else SKIN
     shine = 0.0 if covered else 0.12
     tailor.tube(f"{side}_upper_arm", upper, shoulder, elbow, (big, big), mid / big, cloth, kind, gloss=shine)
     tailor.ball(f"{side}_elbow", lower, elbow, (mid, mid, mid), cloth, kind, gloss=shine)
     tailor.tube(f"{side}_forearm", lower, elbow, wrist, (mid, mid * 1.03), end / mid, cloth, kind, gloss=shine)
-    tailor.ball(f"{side}_forearm", lower, elbow - lower[:, 1] * 0.3 * shape.forearm, (mid * 1.06, 0.06 * unit, mid * 1.1), cloth, kind, gloss=shine)
+    tailor.ball(
+        f"{side}_forearm",
+        lower,
+        elbow - lower[:, 1] * 0.3 * shape.forearm,
+        (mid * 1.06, 0.06 * unit, mid * 1.1),
+        cloth,
+        kind,
+        gloss=shine,
+    )
     cap = 0.0345 * unit * girth**0.7
-    tailor.ball(f"{side}_shoulder", upper, shoulder - upper[:, 1] * 0.006 * unit, (cap, cap * 1.15, cap), outfit.sleeve_colour if sleeved else skin, CLOTH if sleeved else SKIN)
+    tailor.ball(
+        f"{side}_shoulder",
+        upper,
+        shoulder - upper[:, 1] * 0.006 * unit,
+        (cap, cap * 1.15, cap),
+        outfit.sleeve_colour if sleeved else skin,
+        CLOTH if sleeved else SKIN,
+    )
     if sleeved and not covered:
         hem = shoulder + outfit.sleeve * (elbow - shoulder)
         wide = big * 1.14
-        tailor.tube(f"{side}_upper_arm", upper, shoulder, hem, (wide, wide), outfit.loose, outfit.sleeve_colour, second=outfit.collar, cut=0.9)
-    tailor.ball(f"{side}_wrist", hand, wrist, (end, end, end), skin if not covered else cloth, SKIN if not covered else CLOTH)
+        tailor.tube(
+            f"{side}_upper_arm",
+            upper,
+            shoulder,
+            hem,
+            (wide, wide),
+            outfit.loose,
+            outfit.sleeve_colour,
+            second=outfit.collar,
+            cut=0.9,
+        )
+    tailor.ball(
+        f"{side}_wrist", hand, wrist, (end, end, end), skin if not covered else cloth, SKIN if not covered else CLOTH
+    )
     length = shape.hand
 
-    def part(along: float, out: float, half: tuple[float, float, float]) -> None:
+    def part(along: Number, out: Number, half: Triple) -> None:
         at = wrist - hand[:, 1] * along * length + hand[:, 2] * out * unit
         tailor.ball(f"{side}_hand", hand, at, half, skin, SKIN, gloss=0.1)
 
@@ -247,7 +328,19 @@ def _leg(tailor: _Tailor, shape: Shape, pose: Pose3d, outfit: Outfit, side: str)
     tailor.ball(f"{side}_thigh", upper, hip, (big * 0.98, big * 1.05, big * 1.05), outfit.trousers)
     tailor.tube(f"{side}_thigh", upper, hip, knee, (big, big * 1.06), mid / big, cloth, kind, gloss=shine)
     tailor.ball(f"{side}_knee", lower, knee, (mid, mid * 1.05, mid * 1.05), cloth, kind, gloss=shine)
-    tailor.tube(f"{side}_shin", lower, knee, ankle, (mid * 0.97, mid), end / mid, cloth, kind, second=None if covered else outfit.socks, cut=0.82, gloss=shine)
+    tailor.tube(
+        f"{side}_shin",
+        lower,
+        knee,
+        ankle,
+        (mid * 0.97, mid),
+        end / mid,
+        cloth,
+        kind,
+        second=None if covered else outfit.socks,
+        cut=0.82,
+        gloss=shine,
+    )
     if not covered or outfit.loose < 1.12:
         calf = knee + lower @ np.array([0, -0.3 * shape.shin, -0.012 * unit])
         tailor.ball(f"{side}_shin", lower, calf, (mid * 0.93, 0.075 * unit, mid * 0.98), cloth, kind, gloss=shine)
@@ -260,7 +353,7 @@ def _leg(tailor: _Tailor, shape: Shape, pose: Pose3d, outfit: Outfit, side: str)
     tread = np.stack([foot[:, 0], foot[:, 2], -foot[:, 1]], 1)
     length = shape.foot
 
-    def shoe(along: float, down: float, half: tuple[float, float, float], cut: float) -> None:
+    def shoe(along: Number, down: Number, half: Triple, cut: Number) -> None:
         at = ankle + foot[:, 2] * along * length - foot[:, 1] * down * unit
         tailor.ball(f"{side}_foot", tread, at, half, outfit.shoes, CLOTH, second=outfit.sole, cut=cut, gloss=0.25)
 

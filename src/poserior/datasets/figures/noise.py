@@ -6,6 +6,7 @@ global generators are not touched.
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,35 +18,32 @@ from poserior.errors import InputError
 from poserior.skeletons import Skeleton
 
 
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What labels are made from.
+
+    Attributes:
+        points: ``(K, 2)`` true keypoints in pixels.
+        visibility: ``(K,)`` COCO's 0/1/2.
+        widths: ``(K,)`` OKS's widths in pixels.
+        skeleton: which keypoints mirror each other.
+    """
+
+    points: Float[Tensor, "K 2"]
+    visibility: Int[Tensor, "K"]
+    widths: Float[Tensor, "K"]
+    skeleton: Skeleton
+
+
 class LabelNoise(ABC):
     """How far, and which way, labels lie from the truth."""
 
     @abstractmethod
-    def law(
-        self,
-        points: Float[Tensor, "K 2"],
-        visibility: Int[Tensor, "K"],
-        widths: Float[Tensor, "K"],
-        skeleton: Skeleton,
-    ) -> Distribution:
-        """The density of the labels: ``batch_shape (K,)``, ``event_shape (2,)``, in pixels.
-
-        Args:
-            points: the true keypoints in pixels.
-            visibility: COCO's 0/1/2.
-            widths: OKS's width of each keypoint in pixels.
-            skeleton: which keypoints mirror each other.
-        """
+    def law(self, truth: Truth) -> Distribution:
+        """The density of the labels: ``batch_shape (K,)``, ``event_shape (2,)``, in pixels."""
 
     @abstractmethod
-    def draw(
-        self,
-        points: Float[Tensor, "K 2"],
-        visibility: Int[Tensor, "K"],
-        widths: Float[Tensor, "K"],
-        skeleton: Skeleton,
-        rng: np.random.Generator,
-    ) -> Float[Tensor, "K 2"]:
+    def draw(self, truth: Truth, rng: np.random.Generator) -> Float[Tensor, "K 2"]:
         """One label per keypoint, drawn from `law`."""
 
 
@@ -55,7 +53,14 @@ def _positive(name: str, value: float | int) -> float:
     return float(value)
 
 
-def _shift(points: Tensor, spread: Tensor, standard: np.ndarray) -> Tensor:
+def _both(spread: Float[Tensor, "K"]) -> Float[Tensor, "K 2"]:
+    """The same spread on both axes."""
+    return spread[:, None].expand(-1, 2)
+
+
+def _shift(
+    points: Float[Tensor, "K 2"], spread: Float[Tensor, "K"], standard: Float[np.ndarray, "K 2"]
+) -> Float[Tensor, "K 2"]:
     return points + spread[:, None] * torch.from_numpy(standard).to(points.dtype)
 
 
@@ -65,24 +70,11 @@ class GaussianNoise(LabelNoise):
     def __init__(self, size: float | int = 0.5) -> None:
         self.size = _positive("the size", size)
 
-    def law(
-        self,
-        points: Float[Tensor, "K 2"],
-        visibility: Int[Tensor, "K"],
-        widths: Float[Tensor, "K"],
-        skeleton: Skeleton,
-    ) -> Distribution:
-        return Independent(Normal(points, self.size * widths[:, None].expand_as(points)), 1)
+    def law(self, truth: Truth) -> Distribution:
+        return Independent(Normal(truth.points, _both(self.size * truth.widths)), 1)
 
-    def draw(
-        self,
-        points: Float[Tensor, "K 2"],
-        visibility: Int[Tensor, "K"],
-        widths: Float[Tensor, "K"],
-        skeleton: Skeleton,
-        rng: np.random.Generator,
-    ) -> Float[Tensor, "K 2"]:
-        return _shift(points, self.size * widths, rng.standard_normal(tuple(points.shape)))
+    def draw(self, truth: Truth, rng: np.random.Generator) -> Float[Tensor, "K 2"]:
+        return _shift(truth.points, self.size * truth.widths, rng.standard_normal((len(truth.points), 2)))
 
 
 class LaplaceNoise(LabelNoise):
@@ -91,24 +83,11 @@ class LaplaceNoise(LabelNoise):
     def __init__(self, size: float | int = 0.5) -> None:
         self.size = _positive("the size", size)
 
-    def law(
-        self,
-        points: Float[Tensor, "K 2"],
-        visibility: Int[Tensor, "K"],
-        widths: Float[Tensor, "K"],
-        skeleton: Skeleton,
-    ) -> Distribution:
-        return Independent(Laplace(points, self.size * widths[:, None].expand_as(points)), 1)
+    def law(self, truth: Truth) -> Distribution:
+        return Independent(Laplace(truth.points, _both(self.size * truth.widths)), 1)
 
-    def draw(
-        self,
-        points: Float[Tensor, "K 2"],
-        visibility: Int[Tensor, "K"],
-        widths: Float[Tensor, "K"],
-        skeleton: Skeleton,
-        rng: np.random.Generator,
-    ) -> Float[Tensor, "K 2"]:
-        return _shift(points, self.size * widths, rng.laplace(size=tuple(points.shape)))
+    def draw(self, truth: Truth, rng: np.random.Generator) -> Float[Tensor, "K 2"]:
+        return _shift(truth.points, self.size * truth.widths, rng.laplace(size=(len(truth.points), 2)))
 
 
 class HeteroscedasticNoise(LabelNoise):
@@ -122,28 +101,16 @@ class HeteroscedasticNoise(LabelNoise):
         self.size = _positive("the size", size)
         self.hidden = _positive("the factor of hidden keypoints", hidden)
 
-    def _spread(self, visibility: Tensor, widths: Tensor) -> Tensor:
+    def _spread(self, truth: Truth) -> Float[Tensor, "K"]:
+        widths = truth.widths
         factors = torch.linspace(0.5, 1.5, len(widths), dtype=widths.dtype)
-        return self.size * widths * factors * torch.where(visibility == 1, self.hidden, 1.0).to(widths.dtype)
+        return self.size * widths * factors * torch.where(truth.visibility == 1, self.hidden, 1.0).to(widths.dtype)
 
-    def law(
-        self,
-        points: Float[Tensor, "K 2"],
-        visibility: Int[Tensor, "K"],
-        widths: Float[Tensor, "K"],
-        skeleton: Skeleton,
-    ) -> Distribution:
-        return Independent(Normal(points, self._spread(visibility, widths)[:, None].expand_as(points)), 1)
+    def law(self, truth: Truth) -> Distribution:
+        return Independent(Normal(truth.points, _both(self._spread(truth))), 1)
 
-    def draw(
-        self,
-        points: Float[Tensor, "K 2"],
-        visibility: Int[Tensor, "K"],
-        widths: Float[Tensor, "K"],
-        skeleton: Skeleton,
-        rng: np.random.Generator,
-    ) -> Float[Tensor, "K 2"]:
-        return _shift(points, self._spread(visibility, widths), rng.standard_normal(tuple(points.shape)))
+    def draw(self, truth: Truth, rng: np.random.Generator) -> Float[Tensor, "K 2"]:
+        return _shift(truth.points, self._spread(truth), rng.standard_normal((len(truth.points), 2)))
 
 
 class StudentTNoise(LabelNoise):
@@ -153,25 +120,12 @@ class StudentTNoise(LabelNoise):
         self.size = _positive("the size", size)
         self.degrees = _positive("the degrees of freedom", degrees)
 
-    def law(
-        self,
-        points: Float[Tensor, "K 2"],
-        visibility: Int[Tensor, "K"],
-        widths: Float[Tensor, "K"],
-        skeleton: Skeleton,
-    ) -> Distribution:
-        degrees = torch.full_like(points, self.degrees)
-        return Independent(StudentT(degrees, points, self.size * widths[:, None].expand_as(points)), 1)
+    def law(self, truth: Truth) -> Distribution:
+        degrees = torch.full_like(truth.points, self.degrees)
+        return Independent(StudentT(degrees, truth.points, _both(self.size * truth.widths)), 1)
 
-    def draw(
-        self,
-        points: Float[Tensor, "K 2"],
-        visibility: Int[Tensor, "K"],
-        widths: Float[Tensor, "K"],
-        skeleton: Skeleton,
-        rng: np.random.Generator,
-    ) -> Float[Tensor, "K 2"]:
-        return _shift(points, self.size * widths, rng.standard_t(self.degrees, tuple(points.shape)))
+    def draw(self, truth: Truth, rng: np.random.Generator) -> Float[Tensor, "K 2"]:
+        return _shift(truth.points, self.size * truth.widths, rng.standard_t(self.degrees, (len(truth.points), 2)))
 
 
 class SwapNoise(LabelNoise):
@@ -187,33 +141,21 @@ class SwapNoise(LabelNoise):
         self.swap = float(swap)
         self.size = _positive("the size", size)
 
-    def _partners(self, points: Tensor, visibility: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
+    def _partners(self, truth: Truth) -> tuple[Float[Tensor, "K 2"], Float[Tensor, "K"]]:
         """The mirrored points, and the probability of a swap."""
-        order = torch.tensor(skeleton.flip_indices)
-        paired = (visibility > 0) & (visibility[order] > 0) & (order != torch.arange(len(order)))
-        return torch.where(paired[:, None], points[order], points), paired.to(points.dtype) * self.swap
+        order, labelled = torch.tensor(truth.skeleton.flip_indices), truth.visibility > 0
+        paired = labelled & labelled[order] & (order != torch.arange(len(order)))
+        mirrored = torch.where(paired[:, None], truth.points[order], truth.points)
+        return mirrored, paired.to(truth.points.dtype) * self.swap
 
-    def law(
-        self,
-        points: Float[Tensor, "K 2"],
-        visibility: Int[Tensor, "K"],
-        widths: Float[Tensor, "K"],
-        skeleton: Skeleton,
-    ) -> Distribution:
-        mirrored, swap = self._partners(points, visibility, skeleton)
-        loc = torch.stack([points, mirrored], 1)
-        scale = (self.size * widths)[:, None, None].expand_as(loc)
+    def law(self, truth: Truth) -> Distribution:
+        mirrored, swap = self._partners(truth)
+        loc = torch.stack([truth.points, mirrored], 1)
+        scale = (self.size * truth.widths)[:, None, None].expand_as(loc)
         return MixtureSameFamily(Categorical(torch.stack([1 - swap, swap], 1)), Independent(Normal(loc, scale), 1))
 
-    def draw(
-        self,
-        points: Float[Tensor, "K 2"],
-        visibility: Int[Tensor, "K"],
-        widths: Float[Tensor, "K"],
-        skeleton: Skeleton,
-        rng: np.random.Generator,
-    ) -> Float[Tensor, "K 2"]:
-        mirrored, swap = self._partners(points, visibility, skeleton)
-        swapped = torch.from_numpy(rng.random(len(points))) < swap.double()
-        chosen = torch.where(swapped[:, None], mirrored, points)
-        return _shift(chosen, self.size * widths, rng.standard_normal(tuple(points.shape)))
+    def draw(self, truth: Truth, rng: np.random.Generator) -> Float[Tensor, "K 2"]:
+        mirrored, swap = self._partners(truth)
+        swapped = torch.from_numpy(rng.random(len(swap))) < swap.double()
+        chosen = torch.where(swapped[:, None], mirrored, truth.points)
+        return _shift(chosen, self.size * truth.widths, rng.standard_normal((len(swap), 2)))

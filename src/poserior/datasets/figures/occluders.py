@@ -137,9 +137,14 @@ def _crate(
     _fill(picture, cover, np.stack([a - up, b - up, b, a]), tone * 0.92)
     _fill(picture, cover, np.stack([b - up, c - up, c, b]), tone * 0.66)
     _fill(picture, cover, np.stack([a - up, b - up, c - up, back - up]), tone * 1.15)
-    tape = 0.08 * fold
+    tape = np.array([0.08 * fold, 0])
     middle = (a + b) / 2
-    _fill(picture, cover, np.stack([middle - up - [tape, 0], middle - up + [tape, 0], middle + [tape, 0], middle - [tape, 0]]), tone * 1.05)
+    _fill(
+        picture,
+        cover,
+        np.stack([middle - up - tape, middle - up + tape, middle + tape, middle - tape]),
+        tone * 1.05,
+    )
 
 
 def _leaves(

@@ -16,7 +16,19 @@ _CLOTH = (
     "d1495b", "ef798a", "f5f0e6", "e8e4d9", "c9ccd1", "6b7280", "30343f", "16181d", "8d5a3b", "b8a07e", "6b8f71",
     "9bd1e5", "f7c59f",
 )  # fmt: skip
-_TROUSERS = ("2b3a55", "3d5a80", "1d2433", "5b6770", "8a8f98", "c2b59b", "7a6a53", "4b5d45", "6d2e3a", "e6e1d6", "23201f")
+_TROUSERS = (
+    "2b3a55",
+    "3d5a80",
+    "1d2433",
+    "5b6770",
+    "8a8f98",
+    "c2b59b",
+    "7a6a53",
+    "4b5d45",
+    "6d2e3a",
+    "e6e1d6",
+    "23201f",
+)
 _SHOES = ("f4f4f2", "1b1b1d", "7a4b2b", "c8402f", "2f5d8c", "8f9499", "e0b83c")
 PATTERNS = ("plain", "hoops", "stripes", "emblem", "buttons", "jacket", "chequers", "yoke")
 HAIRSTYLES = ("short", "long", "bun", "tail", "bald", "cap", "beanie", "full")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from poserior.datasets.figures.chance import choose
+from poserior.datasets.figures.chance import Number, choose
 
 JOINTS = (
     "pelvis",
@@ -113,7 +113,8 @@ class Motion:
         angles = self.start + (self.end - self.start) * swing
         if self.gait:
             angles = angles + _stride(self.gait, self.phase + seconds * (8.5 if self.gait == "running" else 5.6))
-        return np.clip(angles, LIMITS[..., 0], LIMITS[..., 1])
+        within: Float[np.ndarray, "J 3"] = np.clip(angles, LIMITS[..., 0], LIMITS[..., 1])
+        return within
 
     @property
     def speed(self) -> float:
@@ -142,11 +143,15 @@ def sample_motion(rng: np.random.Generator) -> Motion:
     noise[:, 0] += rng.standard_normal(3) * (3, 6, 2)
     noise[:, 3, 1] += rng.standard_normal() * 16  # the head turns more than the trunk
     start, end = start + noise[0], end + 0.6 * noise[0] + 0.5 * noise[1]
-    hop = float(rng.uniform(0.1, 0.4)) if gait == "" and legs in ("standing", "legs apart") and rng.random() < 0.12 else 0.0
+    hop = (
+        float(rng.uniform(0.1, 0.4))
+        if gait == "" and legs in ("standing", "legs apart") and rng.random() < 0.12
+        else 0.0
+    )
     return Motion(start, end, gait, float(rng.uniform(0, 2 * np.pi)), legs.startswith("sitting"), hop)
 
 
-def _arm(rng: np.random.Generator) -> tuple[tuple[float, float, float], float]:
+def _arm(rng: np.random.Generator) -> tuple[tuple[Number, Number, Number], Number]:
     shoulder, elbow, _ = list(_ARMS.values())[choose(rng, [arm[-1] for arm in _ARMS.values()])]
     return shoulder, elbow
 

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int16
 
 from poserior.datasets.figures.camera import Camera
+from poserior.datasets.figures.chance import Number
 
 
 @dataclass(eq=False)
@@ -41,11 +42,11 @@ class Parts:
     material: list[int] = field(default_factory=list)
     colour: list[Float[np.ndarray, "3"]] = field(default_factory=list)
     colour_2: list[Float[np.ndarray, "3"]] = field(default_factory=list)
-    cut: list[float] = field(default_factory=list)
-    gloss: list[float] = field(default_factory=list)
+    cut: list[Number] = field(default_factory=list)
+    gloss: list[Number] = field(default_factory=list)
     centre: list[Float[np.ndarray, "3"]] = field(default_factory=list)
     axes: list[Float[np.ndarray, "3 3"]] = field(default_factory=list)
-    taper: list[float | None] = field(default_factory=list)
+    taper: list[Number | None] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.label)
@@ -191,7 +192,7 @@ def _draw(
     depth: Float32[np.ndarray, "h w"],
     number: Int16[np.ndarray, "h w"],
 ) -> None:
-    """Draw one part where it is nearer than what is there; the nearer root of the quadratic is ``c / (sqrt(disc) - b)``.
+    """Draw one part where it is nearer than what is there: at the root ``c / (sqrt(disc) - b)`` of the quadratic.
 
     Beside the part there is no root: the square root is not a number there, and no comparison with it holds.
     """

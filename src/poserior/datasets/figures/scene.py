@@ -11,11 +11,11 @@ from poserior.datasets.figures.background import paint_background
 from poserior.datasets.figures.body import Pose3d, Shape, pose_body, sample_shape
 from poserior.datasets.figures.camera import Camera, sample_camera
 from poserior.datasets.figures.figure import SHOWN_BY, add_figure, add_stool, cloud, keypoints, reaches
+from poserior.datasets.figures.light import Light, sample_light
 from poserior.datasets.figures.occluders import draw_occluder
 from poserior.datasets.figures.outfit import Outfit, colour, sample_outfit
 from poserior.datasets.figures.poses import Motion, sample_motion
 from poserior.datasets.figures.raycast import Buffers, Parts, cast, prepare
-from poserior.datasets.figures.light import Light, sample_light
 from poserior.datasets.figures.shading import Wearer, shade
 
 FRAMES_PER_SECOND = 12
@@ -153,7 +153,9 @@ def _in_view(actor: _Actor, camera: Camera, settings: Settings) -> bool:
     return True
 
 
-def _render(rng: np.random.Generator, actors: list[_Actor], camera: Camera, seconds: float, settings: Settings) -> Picture:
+def _render(
+    rng: np.random.Generator, actors: list[_Actor], camera: Camera, seconds: float, settings: Settings
+) -> Picture:
     light = sample_light(rng)
     poses = [_pose(actor, seconds) for actor in actors]
     parts = Parts()
@@ -226,8 +228,9 @@ def _shadow(parts: Parts, camera: Camera, light: Light, picture_size: tuple[int,
     thick = np.maximum(radius * camera.focal / seen[:, 0, 2], 1.0)
     for (start, end), wide in zip(np.round(pixels[good] * 8).astype(int).tolist(), thick[good].tolist(), strict=True):
         cv2.line(mask, start, end, 255, max(1, round(wide * 0.9)), cv2.LINE_8, 3)
-    mask = cv2.blur(mask, (5, 5))
-    soft: Float32[np.ndarray, "H W"] = cv2.resize(mask, (width, height)).astype(np.float32) * np.float32(1 / 255)
+    soft: Float32[np.ndarray, "H W"] = cv2.resize(cv2.blur(mask, (5, 5)), (width, height)).astype(
+        np.float32
+    ) * np.float32(1 / 255)
     return soft
 
 
@@ -277,9 +280,8 @@ def _measure(
     # A person's parts follow each other in the list.
     first, count = parts.person.index(number), parts.person.count(number)
     fine = ((buffers.part >= first) & (buffers.part < first + count)).view(np.uint8) * np.uint8(255)
-    if settings.supersample > 1:
-        fine = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
-    mask = (fine >= 128) & (hidden < 128)
+    share = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
+    mask = (share > 128) & (hidden < 128)
     visibility = np.zeros(len(pixels), np.int64)
     inside = ((pixels > 0) & (pixels < [width, height])).all(1) & (joints[:, 2] > 0)
     fully = np.floor(pixels[inside] * settings.supersample).astype(np.int64)
@@ -305,5 +307,5 @@ def _box(
     every = np.concatenate(corners)
     if len(every) == 0:
         return np.zeros(4)
-    box: Float[np.ndarray, "4"] = np.concatenate([every.min(0), every.max(0)])
-    return np.clip(box, 0, [width, height, width, height])
+    box: Float[np.ndarray, "4"] = np.clip(np.concatenate([every.min(0), every.max(0)]), 0, [width, height] * 2)
+    return box

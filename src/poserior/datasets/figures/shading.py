@@ -7,12 +7,14 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, UInt8
 
 from poserior.datasets.figures.camera import Camera
+from poserior.datasets.figures.chance import Number
 from poserior.datasets.figures.figure import EYE, FACE, HAIR, SHIRT
 from poserior.datasets.figures.light import Light
 from poserior.datasets.figures.outfit import Colour, Outfit
 from poserior.datasets.figures.raycast import Buffers, Parts, Quadrics
 
 _MATERIALS = 6
+_DARK = np.array([40.0, 30.0, 28.0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,39 +34,44 @@ def face_picture(outfit: Outfit, side: int) -> UInt8[np.ndarray, "S S 3"]:
     picture = np.empty((side, side, 3), np.uint8)
     skin = outfit.skin * 255
     picture[:] = skin.astype(np.uint8)
-
-    def spot(
-        x: float, y: float, half: tuple[float, float], colour: Colour, turn: float = 0.0, thickness: int = -1,
-    ) -> None:
-        centre = (round((x + 0.5) * side * 16), round((0.5 - y) * side * 16))
-        axes = (round(half[0] * side * 16), round(half[1] * side * 16))
-        cv2.ellipse(picture, centre, axes, turn, 0, 360, np.clip(colour, 0, 255).tolist(), thickness, cv2.LINE_AA, 4)
-
     for sign in (1, -1):
-        spot(sign * 0.17, -0.13, (0.075, 0.055), skin * (1.02, 0.86, 0.84))
-    picture = cv2.blur(picture, (side // 24 * 2 + 1,) * 2)
+        _spot(picture, (sign * 0.17, -0.13), (0.075, 0.055), skin * (1.02, 0.86, 0.84))
+    cv2.blur(picture, (side // 24 * 2 + 1,) * 2, dst=picture)
     if outfit.beard:
         beard = 0.65 * outfit.hair * 255 + 0.35 * skin
-        spot(0, -0.36, (0.25, 0.17), beard)
-        spot(0, -0.185, (0.10, 0.035), beard)
-        picture = cv2.blur(picture, (side // 48 * 2 + 1,) * 2)
-    dark = np.array([40.0, 30.0, 28.0])
-    brow = 0.75 * outfit.hair * 255 + 0.25 * dark
+        _spot(picture, (0, -0.36), (0.25, 0.17), beard)
+        _spot(picture, (0, -0.185), (0.10, 0.035), beard)
+        cv2.blur(picture, (side // 48 * 2 + 1,) * 2, dst=picture)
+    brow = 0.75 * outfit.hair * 255 + 0.25 * _DARK
     for sign in (1, -1):
         x, y = sign * EYE[0], EYE[1]
-        spot(x, y, (0.078, 0.050), skin * 0.74)
-        spot(x, y - 0.002, (0.066, 0.036), np.array([246.0, 244.0, 240.0]))
-        spot(x, y, (0.033, 0.036), dark)
-        spot(x, y + 0.086, (0.080, 0.017), brow, turn=-7.0 * sign)
+        _spot(picture, (x, y), (0.078, 0.050), skin * 0.74)
+        _spot(picture, (x, y - 0.002), (0.066, 0.036), np.array([246.0, 244.0, 240.0]))
+        _spot(picture, (x, y), (0.033, 0.036), _DARK)
+        _spot(picture, (x, y + 0.086), (0.080, 0.017), brow, turn=-7.0 * sign)
         if outfit.glasses:
-            spot(x, y, (0.108, 0.085), dark, thickness=max(1, side // 40))
+            _spot(picture, (x, y), (0.108, 0.085), _DARK, thickness=max(1, side // 40))
+        _spot(picture, (sign * 0.03, -0.155), (0.016, 0.011), skin * 0.6)
     if outfit.glasses:
-        spot(0, EYE[1] + 0.01, (0.035, 0.008), dark)
-    spot(0, -0.262, (0.098, 0.034), outfit.lips * 255)
-    spot(0, -0.262, (0.092, 0.007), outfit.lips * 150)
-    for sign in (1, -1):
-        spot(sign * 0.03, -0.155, (0.016, 0.011), skin * 0.6)
+        _spot(picture, (0, EYE[1] + 0.01), (0.035, 0.008), _DARK)
+    _spot(picture, (0, -0.262), (0.098, 0.034), outfit.lips * 255)
+    _spot(picture, (0, -0.262), (0.092, 0.007), outfit.lips * 150)
     return picture
+
+
+def _spot(
+    picture: UInt8[np.ndarray, "S S 3"],
+    at: tuple[Number, Number],
+    half: tuple[Number, Number],
+    tone: Colour,
+    turn: Number = 0.0,
+    thickness: int = -1,
+) -> None:
+    """An ellipse in head heights, RGB 0..255."""
+    side = len(picture)
+    centre = (round((at[0] + 0.5) * side * 16), round((0.5 - at[1]) * side * 16))
+    axes = (round(half[0] * side * 16), round(half[1] * side * 16))
+    cv2.ellipse(picture, centre, axes, turn, 0, 360, np.clip(tone, 0, 255).tolist(), thickness, cv2.LINE_AA, 4)
 
 
 def shade(
@@ -129,7 +136,8 @@ def _length(vectors: Float32[np.ndarray, "3 N"]) -> Float32[np.ndarray, "N"]:
     square += vectors[1] * vectors[1]
     square += vectors[2] * vectors[2]
     square += np.float32(1e-12)
-    return np.sqrt(square, out=square)
+    length: Float32[np.ndarray, "N"] = np.sqrt(square, out=square)
+    return length
 
 
 def _illuminate(
@@ -152,6 +160,8 @@ def _illuminate(
     facing = view[0] * normal[0]
     facing += view[1] * normal[1]
     facing += view[2] * normal[2]
+    # Where the inside of a sleeve or a hem is seen it is dark.
+    shadow = np.where(facing > 0, shadow * np.float32(0.4), shadow)
     # Blinn's half vector h = towards - view: n.h over |h|, where |h|^2 = 2 - 2 towards.view.
     shine = np.maximum(lambert - facing, 0) / np.sqrt(np.maximum(2 - 2 * (towards @ view), np.float32(1e-4)))
     shine *= shine
@@ -184,11 +194,11 @@ def _crevices(buffers: Buffers) -> Float32[np.ndarray, "N"]:
     depth = np.where(found, depth, np.float32(far))
     pixel = abs(float(buffers.x[1] - buffers.x[0])) * 2 * (far - 0.3)
     reach = int(np.clip(round(0.05 / max(pixel, 1e-3)), 1, 12)) * 2 + 1
-    behind = depth - cv2.blur(depth, (reach, reach))
-    behind *= np.float32(-5.0)
-    behind += np.float32(1.0)
-    np.clip(behind, 0.5, 1, out=behind)
-    flat: Float32[np.ndarray, "N"] = cv2.resize(behind, buffers.depth.shape[::-1], interpolation=cv2.INTER_LINEAR).ravel()
+    open_to: Float32[np.ndarray, "h w"] = np.float32(5.0) * (cv2.blur(depth, (reach, reach)) - depth) + np.float32(1.0)
+    np.clip(open_to, 0.5, 1, out=open_to)
+    flat: Float32[np.ndarray, "N"] = cv2.resize(
+        open_to, buffers.depth.shape[::-1], interpolation=cv2.INTER_LINEAR
+    ).ravel()
     return flat
 
 
