@@ -126,7 +126,7 @@ def _view(box_xyxy: Float[np.ndarray, "4"], width: int, height: int) -> tuple[fl
     """The box grown by a quarter and to the tile's aspect; as far inside the picture as the whole box allows."""
     x0, y0, x1, y1 = box_xyxy.tolist()
     tight = max(x1 - x0, ASPECT * (y1 - y0), 8.0)
-    across = max(tight, min(1.25 * tight, width, ASPECT * height))
+    across = float(max(tight, min(1.25 * tight, width, ASPECT * height)))
     down = across / ASPECT
     return _start((x0 + x1) / 2, across, width), _start((y0 + y1) / 2, down, height), across, down
 
