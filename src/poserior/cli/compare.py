@@ -42,7 +42,7 @@ def parser() -> ArgumentParser:
         metavar="{HEAD: {lr: ..}}",
         help=f"what single heads have for themselves, of {', '.join(TUNED)}",
     )
-    add_configuration(options, head_required=False)
+    add_configuration(options)
     return options
 
 

@@ -11,7 +11,7 @@ from poserior.errors import InputError
 from poserior.training.config import Backbone, Budget, Config, Hardware, Loader, Optimiser, Part
 
 
-def add_configuration(parser: ArgumentParser, head_required: bool = True) -> None:
+def add_configuration(parser: ArgumentParser) -> None:
     """Give `parser` the options of a `Config`.
 
     A head or data set is one typed base class with subclasses, never a union: an option such as
@@ -26,10 +26,8 @@ def add_configuration(parser: ArgumentParser, head_required: bool = True) -> Non
     )
     # two integers come later: the number of feature channels and of keypoints
     head = Callable[[int, int], Head]
-    parser.add_argument("--head", type=head, required=head_required, metavar="NAME", help="head, e.g. RLE")
-    parser.add_argument(
-        "--train_data", type=KeypointDataset, required=True, metavar="NAME", help="data set to learn from"
-    )
+    parser.add_argument("--head", type=head, metavar="NAME", help="head, e.g. RLE")
+    parser.add_argument("--train_data", type=KeypointDataset, metavar="NAME", help="data set to learn from")
     parser.add_argument("--val_data", type=KeypointDataset | None, metavar="NAME", help="data set to check on")
     defaults = Config(head={"class_path": "", "init_args": {}}, train_data={"class_path": "", "init_args": {}})
     _add(parser, defaults, "image_size", tuple[int, int], "[H,W]", "height and width of the crops")
@@ -51,13 +49,17 @@ def read_configuration(args: Namespace, head: Part | None = None) -> Config:
         head: instead of the options' own head.
 
     Raises:
-        InputError: no file was given.
+        InputError: no file was given, or it lacks a head or training data.
     """
     if not args.config:
         raise InputError("expected --config FILE, found none; start from one of the project's configs/*.yaml")
     keys = Config.__dataclass_fields__
     plain = {key: _plain(args[key]) for key in keys}  # type: ignore[index]  # jsonargparse's Namespace is a mapping
-    return Config.from_dict(plain if head is None else {**plain, "head": head})
+    plain["head"] = plain["head"] if head is None else head
+    for key in ("head", "train_data"):
+        if plain[key] is None:
+            raise InputError(f"expected {key} in the configuration, found none; add it to {args.config[-1]}")
+    return Config.from_dict(plain)
 
 
 def run_folder(args: Namespace) -> Path:

@@ -76,7 +76,11 @@ class PoseModule(pl.LightningModule):
             {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
         ]
         optimiser = torch.optim.AdamW([group for group in groups if group["params"]], lr=self.optimiser.lr)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, self._factor)
+
+        def factor(step: int) -> float:  # a plain function: of other callables a checkpoint takes the attributes along
+            return self._factor(step)
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def progress(self) -> float:
