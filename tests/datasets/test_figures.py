@@ -1,4 +1,5 @@
 import json
+import warnings
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from poserior.errors import InputError
 
 @pytest.fixture(scope="module")
 def samples():
-    dataset = Figures(length=60, seed=3)
+    dataset = Figures(length=30, seed=3)
     return [dataset[i] for i in range(len(dataset))]
 
 
@@ -27,8 +28,8 @@ def _same(a, b):
 
 
 def test_same_sample_in_any_order(samples):
-    again = Figures(length=60, seed=3)
-    for index in (17, 2, 59, 2):
+    again = Figures(length=30, seed=3)
+    for index in (17, 2, 29, 2):
         assert _same(again[index], samples[index])
 
 
@@ -60,8 +61,8 @@ def test_keypoints_lie_inside_and_zeros_outside(samples):
 
 
 def test_joints_project_onto_the_keypoints(samples):
-    dataset = Figures(length=60, seed=3)
-    for index in (0, 31):
+    dataset = Figures(length=30, seed=3)
+    for index in (0, 21):
         intrinsics = torch.from_numpy(dataset.camera(index).intrinsics)
         flat = samples[index].joints_3d.double() @ intrinsics.T
         torch.testing.assert_close(
@@ -93,9 +94,9 @@ def test_area_is_the_mask_and_the_box_holds_it():
 
 def test_seen_keypoints_lie_on_the_person():
     """The mask, cut by depth and by what stands in front, decides apart from the keypoints' own rule."""
-    dataset = Figures(length=60, seed=6, people=(1, 2))
+    dataset = Figures(length=30, seed=6, people=(1, 2))
     on = off = 0
-    for index in range(60):
+    for index in range(30):
         picture = dataset.picture(index)
         for person in picture.people:
             # A pixel's tolerance: half of an outline's pixel may belong to what lies behind.
@@ -104,28 +105,28 @@ def test_seen_keypoints_lie_on_the_person():
                 if state == 2:
                     on += grown[int(y), int(x)]
                     off += not grown[int(y), int(x)]
-    assert on > 800
+    assert on > 300
     assert off <= 0.002 * on
 
 
 def test_hidden_keypoints_appear_when_what_hides_them_goes():
     """Without anything in front, what was hidden by it alone is seen; what was seen stays so."""
-    plain = Figures(length=40, seed=7, occluders=0.0)
-    hidden = Figures(length=40, seed=7, occluders=1.0)
+    plain = Figures(length=24, seed=7, occluders=0.0)
+    hidden = Figures(length=24, seed=7, occluders=1.0)
     more = 0
-    for index in range(40):
+    for index in range(24):
         a, b = plain[index].visibility, hidden[index].visibility
         assert ((a > 0) == (b > 0)).all()
         assert (b <= a).all()
         more += int((a > b).sum())
-    assert more > 40
+    assert more > 20
 
 
 def test_left_is_to_the_right_of_a_frontal_view_and_all_sides_occur():
-    dataset = Figures(length=120, seed=8, truncation=0.0, supersample=1, picture_size=(64, 48))
+    dataset = Figures(length=80, seed=8, truncation=0.0, supersample=1, picture_size=(64, 48))
     quadrants = set()
     frontal = 0
-    for index in range(120):
+    for index in range(80):
         sample = dataset[index]
         left, right, nose = (
             sample.joints_3d[sample.skeleton.index(n)] for n in ("left_shoulder", "right_shoulder", "nose")
@@ -139,12 +140,12 @@ def test_left_is_to_the_right_of_a_frontal_view_and_all_sides_occur():
             # The face turned to the camera (ahead towards smaller depth): the person's left is on the picture's right.
             assert (across[0] > 0) == (ahead[2] < 0)
     assert len(quadrants) == 4
-    assert frontal > 10
+    assert frontal > 5
 
 
 def test_face_is_seen_from_the_front_only():
-    dataset = Figures(length=150, seed=9, occluders=0.0, truncation=0.0)
-    for index in range(150):
+    dataset = Figures(length=70, seed=9, occluders=0.0, truncation=0.0)
+    for index in range(70):
         sample = dataset[index]
         ahead = sample.joints_3d[0] - sample.joints_3d[3:5].mean(0)
         away = sample.joints_3d[0] / sample.joints_3d[0].norm()
@@ -205,7 +206,10 @@ def test_written_files_read_back_by_pycocotools(tmp_path, capsys):
             np.testing.assert_array_equal(triples[:, 2], sample.visibility.numpy())
             np.testing.assert_allclose(triples[seen, :2] + 0.5, sample.keypoints.numpy()[seen], atol=1e-3)
             assert (triples[~seen, :2] == 0).all()
-            assert coco.annToMask(entry).sum() == entry["area"] == sample.area
+            with warnings.catch_warnings():  # pycocotools decodes into an array in numpy 1's way
+                warnings.simplefilter("ignore", DeprecationWarning)
+                mask = coco.annToMask(entry)
+            assert mask.sum() == entry["area"] == sample.area
             assert entry["num_keypoints"] == seen.sum()
         file = tmp_path / "figures" / "images" / coco.loadImgs([index])[0]["file_name"]
         np.testing.assert_array_equal(cv2.imread(str(file))[..., ::-1], people[0].image.numpy())

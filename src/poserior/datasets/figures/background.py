@@ -39,6 +39,18 @@ def noise(rng: np.random.Generator, size: tuple[int, int], cells: int, octaves: 
     return smooth
 
 
+def _tile_noise(rng: np.random.Generator, octaves: int) -> Float32[np.ndarray, "T T"]:
+    """Noise that continues over the edges of the tile."""
+    total = np.zeros((_TILE, _TILE), np.float32)
+    for octave in range(octaves):
+        cells = 4 << octave
+        step = _TILE // cells
+        grid = cv2.copyMakeBorder(rng.random((cells, cells), np.float32), 1, 1, 1, 1, cv2.BORDER_WRAP)
+        fine = cv2.resize(grid, ((cells + 2) * step, (cells + 2) * step), interpolation=cv2.INTER_LINEAR)
+        total += (fine[step:-step, step:-step] - np.float32(0.5)) * np.float32(1.6 * 0.7**octave)
+    return total
+
+
 def paint_background(
     rng: np.random.Generator,
     camera: Camera,
@@ -141,7 +153,7 @@ def _indoor_tile(rng: np.random.Generator, base: Colour) -> UInt8[np.ndarray, "T
         grain[::wide] -= np.float32(0.28)
         grain[:, :: _TILE // 2] -= np.float32(0.2)
         return _shades(base, grain)
-    grain = noise(rng, (_TILE, _TILE), 6, 3) * np.float32(0.08)
+    grain = _tile_noise(rng, 3) * np.float32(0.08)
     if kind == 1:  # tiles with joints
         step = int(rng.choice([16, 32, 64]))
         grain[::step] -= np.float32(0.25)
@@ -238,7 +250,7 @@ def _landscape(
     base = colour(_GROUNDS[rng.integers(len(_GROUNDS))])
     for layer in range(rng.integers(1, 4)):
         _skyline(rng, picture, horizon, base, low, layer)
-    grain = noise(rng, (_TILE, _TILE), 6, 4) * np.float32(0.18)
+    grain = _tile_noise(rng, 4) * np.float32(0.15)
     grain += rng.random((_TILE, _TILE), np.float32) * np.float32(0.2) - np.float32(0.1)
     _lay(picture, horizon, _shades(base, grain), inverse, nearness, 0.5 * base * 255 + 0.5 * low, 0.16)
     return picture

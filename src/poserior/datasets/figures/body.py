@@ -150,7 +150,7 @@ def _offsets(shape: Shape) -> Float[np.ndarray, "J 3"]:
     offsets[2] = (0, 0.38 * trunk, 0.004 * shape.height)
     offsets[3] = (0, 0.47 * trunk, -0.004 * shape.height)
     for first, sign in ((4, 1.0), (10, -1.0)):
-        offsets[first] = (sign * shape.shoulder, 0.40 * trunk, 0.004 * shape.height)
+        offsets[first] = (sign * shape.shoulder, 0.385 * trunk, 0.004 * shape.height)
         offsets[first + 1] = (0, -shape.upper_arm, 0)
         offsets[first + 2] = (0, -shape.forearm, 0)
         offsets[first + 3] = (sign * shape.hip, 0, 0)

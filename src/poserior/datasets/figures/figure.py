@@ -9,6 +9,7 @@ from poserior.datasets.figures.outfit import Colour, Outfit
 from poserior.datasets.figures.poses import JOINTS
 from poserior.datasets.figures.raycast import Parts
 
+_BUCKLE = np.array([0.80, 0.74, 0.56])
 Triple = tuple[Number, Number, Number]
 CLOTH, SKIN, FACE, SHIRT, HAIR, PROP = range(6)
 
@@ -176,62 +177,45 @@ def _trunk(tailor: _Tailor, shape: Shape, pose: Pose3d, outfit: Outfit) -> None:
     unit, build, trunk = shape.height, shape.build, shape.trunk
     hips, spine, chest = pose.frame("pelvis"), pose.frame("spine"), pose.frame("chest")
     centre, waist, upper = pose.joint("pelvis"), pose.joint("spine"), pose.joint("chest")
-    broad = shape.hip * 1.0 + 0.052 * unit * build**0.5
-    girth = 0.082 * unit * build
+    up, deep = hips[:, 1] * unit, 0.064 * unit * build
+    broad = shape.hip + 0.050 * unit * build**0.5
+    girth = 0.5 * (0.083 * unit * build + 0.86 * broad)
     wide = 0.5 * (shape.shoulder + 0.085 * unit * build)
-    tailor.ball(
-        "pelvis", hips, centre + hips[:, 1] * 0.026 * unit, (broad, 0.084 * unit, 0.067 * unit * build), outfit.trousers
-    )
+    shirt, trousers = outfit.shirt, outfit.trousers
+    tailor.ball("pelvis", hips, centre + 0.008 * up, (broad, 0.066 * unit, deep * 1.03), trousers)
+    rise = waist - centre
+    end = centre + rise * (0.8 if outfit.untucked or outfit.skirt else 1.1)
+    tailor.tube("pelvis", hips, centre + 0.008 * up, end, (broad, deep * 1.03), girth / broad, trousers)
     for sign in (1, -1):
-        seat = centre + hips @ np.array([sign * 0.044, -0.008, -0.032]) * unit
+        seat = centre + hips @ np.array([sign * 0.043, -0.012, -0.026 * build]) * unit
         tailor.ball(
-            "pelvis", hips, seat, (0.05 * unit * build**0.5, 0.06 * unit, 0.052 * unit * build**0.6), outfit.trousers
+            "pelvis", hips, seat, (0.048 * unit * build**0.5, 0.055 * unit, 0.044 * unit * build**0.5), trousers
         )
-    bottom = waist - spine[:, 1] * 0.02 * unit
-    tailor.tube(
-        "waist",
-        spine,
-        bottom,
-        upper + spine[:, 1] * 0.03 * trunk,
-        (girth, 0.064 * unit * build),
-        wide / girth,
-        outfit.shirt,
-        SHIRT,
-    )
-    tailor.ball(
-        "waist",
-        spine,
-        waist + spine @ np.array([0, 0.02, 0.006]) * unit,
-        (girth * 1.01, 0.075 * unit, 0.066 * unit * build),
-        outfit.shirt,
-        SHIRT,
-    )
-    ribs = upper + chest[:, 1] * 0.17 * trunk
-    tailor.ball("chest", chest, ribs, (wide * 1.03, 0.105 * unit, 0.069 * unit * build**0.8), outfit.shirt, SHIRT)
-    top = upper + chest @ np.array([0, 0.335 * trunk, -0.004 * unit])
-    tailor.ball(
-        "chest", chest, top, (shape.shoulder * 1.06, 0.047 * unit, 0.05 * unit * build**0.5), outfit.shirt, SHIRT
-    )
-    trapezius = upper + chest @ np.array([0, 0.41 * trunk, -0.012 * unit])
-    tailor.ball("chest", chest, trapezius, (shape.shoulder * 0.66, 0.036 * unit, 0.04 * unit), outfit.shirt, SHIRT)
+    bottom, brim = waist - spine[:, 1] * 0.012 * unit, upper + spine[:, 1] * 0.03 * trunk
+    tailor.tube("waist", spine, bottom, brim, (girth * 1.02, deep), wide / girth, shirt, SHIRT)
+    belly = waist + spine @ np.array([0, 0.018, 0.004]) * unit
+    tailor.ball("waist", spine, belly, (girth * 1.02, 0.07 * unit, deep * 1.02), shirt, SHIRT)
+    ribs = upper + chest[:, 1] * 0.16 * trunk
+    tailor.ball("chest", chest, ribs, (wide * 1.04, 0.108 * unit, 0.068 * unit * build**0.8), shirt, SHIRT)
+    top = upper + chest @ np.array([0, 0.325 * trunk, -0.003 * unit])
+    tailor.ball("chest", chest, top, (shape.shoulder * 1.12, 0.050 * unit, 0.051 * unit * build**0.5), shirt, SHIRT)
+    trapezius = upper + chest @ np.array([0, 0.405 * trunk, -0.012 * unit])
+    tailor.ball("chest", chest, trapezius, (shape.shoulder * 0.72, 0.036 * unit, 0.040 * unit), shirt, SHIRT)
     if shape.bust:
         for sign in (1, -1):
-            at = upper + chest @ np.array([sign * 0.042, 0.036, 0.040 * build]) * unit
+            at = upper + chest @ np.array([sign * 0.040, 0.036, 0.036 * build]) * unit
             tailor.ball(
-                "chest", chest, at, (0.042 * unit, 0.042 * unit, (0.02 + 0.02 * shape.bust) * unit), outfit.shirt, SHIRT
+                "chest", chest, at, (0.046 * unit, 0.044 * unit, (0.022 + 0.014 * shape.bust) * unit), shirt, SHIRT
             )
-    if outfit.untucked:
-        hem = centre + hips[:, 1] * 0.012 * unit
-        tailor.tube(
-            "waist", hips, waist, hem, (girth * 1.05, 0.069 * unit * build), 1.05 * broad / girth, outfit.shirt, SHIRT
-        )
+    if outfit.untucked or outfit.skirt:
+        hem = centre - 0.008 * up
+        tailor.tube("waist", hips, waist, hem, (girth * 1.03, deep * 0.98), 1.03 * broad / girth, shirt, SHIRT)
     else:
-        low, high = centre + hips[:, 1] * 0.048 * unit, centre + hips[:, 1] * 0.072 * unit
-        tailor.tube("waist", hips, low, high, (broad * 0.97, 0.068 * unit * build), 0.95, outfit.belt, gloss=0.2)
-        buckle = centre + hips @ np.array([0, 0.06 * unit, 0.067 * unit * build])
-        tailor.ball(
-            "waist", hips, buckle, (0.016 * unit, 0.012 * unit, 0.006 * unit), np.array([0.85, 0.8, 0.6]), gloss=0.6
-        )
+        low, high = centre + 0.80 * rise, centre + 1.12 * rise
+        ring = (girth + 0.30 * (broad - girth)) * 1.03
+        tailor.tube("waist", hips, low, high, (ring, deep * 1.03), girth * 1.03 / ring, outfit.belt, gloss=0.2)
+        buckle = centre + 0.96 * rise + hips[:, 2] * deep * 1.0
+        tailor.ball("waist", hips, buckle, (0.015 * unit, 0.011 * unit, 0.006 * unit), _BUCKLE, gloss=0.5)
     if outfit.skirt:
         knees = (pose.joint("left_knee") + pose.joint("right_knee")) / 2
         gap = float(np.linalg.norm(pose.joint("left_knee") - pose.joint("right_knee"))) / 2
@@ -279,12 +263,12 @@ def _arm(tailor: _Tailor, shape: Shape, pose: Pose3d, outfit: Outfit, side: str)
         kind,
         gloss=shine,
     )
-    cap = 0.0345 * unit * girth**0.7
+    cap = 0.0318 * unit * girth**0.7
     tailor.ball(
         f"{side}_shoulder",
         upper,
         shoulder - upper[:, 1] * 0.006 * unit,
-        (cap, cap * 1.15, cap),
+        (cap, cap * 1.2, cap),
         outfit.sleeve_colour if sleeved else skin,
         CLOTH if sleeved else SKIN,
     )

@@ -204,8 +204,9 @@ def _crevices(buffers: Buffers) -> Float32[np.ndarray, "N"]:
 
 def _hair(colour: Float32[np.ndarray, "3 N"], local: Float32[np.ndarray, "3 N"], where: Int[np.ndarray, "M"]) -> None:
     """Strands."""
-    strand = np.sin(21 * local[0, where] + 7 * local[2, where]) * np.sin(13 * local[2, where] - 9 * local[0, where])
-    colour[:, where] *= 1 + np.float32(0.16) * strand
+    x, y, z = local[:, where]
+    strand = np.sin(26 * x + 3 * np.sin(4 * z + 3 * y))
+    colour[:, where] *= 1 + np.float32(0.11) * strand
 
 
 def _inside(
