@@ -25,7 +25,7 @@ _SPANS = {
     "wrist": (("wrist", "forearm", "hand"), (), 0.035),
     "hip": (("thigh",), ("pelvis", "skirt", "waist"), 0.095),
     "knee": (("knee", "thigh", "shin"), ("skirt",), 0.06),
-    "ankle": (("ankle", "shin", "foot"), (), 0.05),
+    "ankle": (("shin", "foot"), (), 0.05),
 }
 SHOWN_BY: tuple[frozenset[str], ...] = (
     frozenset({"nose", "skull"}),
@@ -253,15 +253,8 @@ def _arm(tailor: _Tailor, shape: Shape, pose: Pose3d, outfit: Outfit, side: str)
     shine = 0.0 if covered else 0.12
     tailor.tube(f"{side}_upper_arm", upper, shoulder, elbow, (big, big), mid / big, cloth, kind, gloss=shine)
     tailor.ball(f"{side}_elbow", lower, elbow, (mid, mid, mid), cloth, kind, gloss=shine)
-    tailor.tube(f"{side}_forearm", lower, elbow, wrist, (mid, mid * 1.03), end / mid, cloth, kind, gloss=shine)
-    tailor.ball(
-        f"{side}_forearm",
-        lower,
-        elbow - lower[:, 1] * 0.3 * shape.forearm,
-        (mid * 1.06, 0.06 * unit, mid * 1.1),
-        cloth,
-        kind,
-        gloss=shine,
+    tailor.tube(
+        f"{side}_forearm", lower, elbow, wrist, (mid * 1.02, mid * 1.06), end / mid / 1.02, cloth, kind, gloss=shine
     )
     cap = 0.0318 * unit * girth**0.7
     tailor.ball(
@@ -332,7 +325,6 @@ def _leg(tailor: _Tailor, shape: Shape, pose: Pose3d, outfit: Outfit, side: str)
         hem = hip + outfit.leg * (knee - hip)
         wide = big * 1.07
         tailor.tube(f"{side}_thigh", upper, hip, hem, (wide, wide * 1.05), 0.86 * outfit.loose, outfit.trousers)
-    tailor.ball(f"{side}_ankle", foot, ankle, (0.0225 * unit, 0.026 * unit, 0.0235 * unit), outfit.socks)
     # The soles lie towards the third axis.
     tread = np.stack([foot[:, 0], foot[:, 2], -foot[:, 1]], 1)
     length = shape.foot

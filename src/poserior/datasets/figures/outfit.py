@@ -98,7 +98,7 @@ def sample_outfit(rng: np.random.Generator, feminine: bool, skirt_possible: bool
     """Clothes by chance, with the second colour set off from the first."""
 
     def pick(codes: tuple[str, ...]) -> Colour:
-        return np.clip(colour(codes[rng.integers(len(codes))]) * rng.normal(1.0, 0.05, 3), 0.03, 0.97)
+        return np.minimum(np.maximum(colour(codes[rng.integers(len(codes))]) * rng.normal(1.0, 0.05, 3), 0.03), 0.97)
 
     skin, shirt, second = pick(_SKIN), pick(_CLOTH), pick(_CLOTH)
     if abs(float((shirt - second).mean())) < 0.18:

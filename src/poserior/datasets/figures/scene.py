@@ -83,6 +83,11 @@ class _Actor:
         """The body at the clip's first frame."""
         return self.pose(0.0)
 
+    @cached_property
+    def outline(self) -> Float[np.ndarray, "N 3"]:
+        """Points about the body at the clip's first frame."""
+        return cloud(self.shape, self.start)
+
     def pose(self, seconds: float) -> Pose3d:
         """The body in the world, its lowest point on the ground."""
         body = pose_body(self.shape, self.motion.at(seconds), self.heading)
@@ -132,13 +137,17 @@ def _pose(actor: _Actor, seconds: float) -> Pose3d:
     return actor.start if seconds == 0 else actor.pose(seconds)
 
 
+def _outline(actor: _Actor, seconds: float) -> Float[np.ndarray, "N 3"]:
+    return actor.outline if seconds == 0 else cloud(actor.shape, actor.pose(seconds))
+
+
 def _times(settings: Settings) -> list[float]:
     last = (settings.clip_length - 1) / FRAMES_PER_SECOND
     return [0.0] if last == 0 else [0.0, last / 2, last]
 
 
 def _frame(rng: np.random.Generator, actors: list[_Actor], settings: Settings) -> Camera:
-    points = [cloud(actor.shape, _pose(actor, time)) for actor in actors for time in _times(settings)]
+    points = [_outline(actor, time) for actor in actors for time in _times(settings)]
     return sample_camera(rng, np.concatenate(points), settings.picture_size, settings.truncation)
 
 
@@ -167,7 +176,7 @@ def _render(
     quadrics = prepare(parts, camera)
     buffers = cast(quadrics, camera, settings.picture_size, settings.supersample)
     wearers = [_wearer(actor, pose, camera) for actor, pose in zip(actors, poses, strict=True)]
-    figures = shade(parts, quadrics, buffers, camera, light, wearers)
+    figures = shade(parts, quadrics, buffers, camera, light, wearers, settings.supersample)
     shadow = _shadow(parts, camera, light, settings.picture_size)
     background = paint_background(rng, camera, settings.picture_size, light, shadow)
     height, width = settings.picture_size
@@ -184,7 +193,7 @@ def _render(
     if rng.random() < settings.occluders:
         for _ in range(1 + (rng.random() < 0.25)):
             chosen = actors[rng.integers(len(actors))]
-            pixels = camera.project(camera.to_camera(cloud(chosen.shape, chosen.start)))
+            pixels = camera.project(camera.to_camera(chosen.outline))
             box = np.clip(np.concatenate([pixels.min(0), pixels.max(0)]), 0, [width, height, width, height])
             hidden = np.maximum(hidden, draw_occluder(rng, image, box))
     image = _develop(rng, image)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Bool, Float, Float32, Int, UInt8
 
 from poserior.datasets.figures.camera import Camera
 from poserior.datasets.figures.chance import Number
@@ -14,6 +14,7 @@ from poserior.datasets.figures.outfit import Colour, Outfit
 from poserior.datasets.figures.raycast import Buffers, Parts, Quadrics
 
 _MATERIALS = 6
+_OTHERS = ((0, 1), (1, 0), (1, 1))
 _DARK = np.array([40.0, 30.0, 28.0])
 
 
@@ -71,16 +72,38 @@ def _spot(
     side = len(picture)
     centre = (round((at[0] + 0.5) * side * 16), round((0.5 - at[1]) * side * 16))
     axes = (round(half[0] * side * 16), round(half[1] * side * 16))
-    cv2.ellipse(picture, centre, axes, turn, 0, 360, np.clip(tone, 0, 255).tolist(), thickness, cv2.LINE_AA, 4)
+    cv2.ellipse(
+        picture,
+        centre,
+        axes,
+        turn,
+        0,
+        360,
+        [min(max(value, 0.0), 255.0) for value in tone.tolist()],
+        thickness,
+        cv2.LINE_AA,
+        4,
+    )
 
 
 def shade(
-    parts: Parts, quadrics: Quadrics, buffers: Buffers, camera: Camera, light: Light, wearers: list[Wearer]
+    parts: Parts,
+    quadrics: Quadrics,
+    buffers: Buffers,
+    camera: Camera,
+    light: Light,
+    wearers: list[Wearer],
+    supersample: int,
 ) -> UInt8[np.ndarray, "H W 4"]:
     """Colour and coverage (0 or 255) of every fine pixel; black where nothing was met."""
     height, width = buffers.part.shape
     picture = np.zeros((height * width, 4), np.uint8)
-    seen = np.flatnonzero(buffers.part >= 0)
+    # Where all rays of a pixel meet the same smooth part, one of them is shaded for all.
+    blocks = _uniform_blocks(parts, buffers, wearers) if supersample % 2 == 0 else np.zeros((0, 0), np.bool_)
+    wanted = buffers.part >= 0
+    for down, right in _OTHERS if blocks.size else ():
+        wanted[down::2, right::2] &= ~blocks
+    seen = np.flatnonzero(wanted)
     if len(seen) == 0:
         return picture.reshape(height, width, 4)
     part = buffers.part.ravel()[seen].astype(np.int64)
@@ -104,8 +127,25 @@ def shade(
     shaded = np.full((len(seen), 4), 255, np.uint8)
     for channel in range(3):
         shaded[:, channel] = colour[channel]
-    picture.view(np.uint32)[seen, 0] = shaded.view(np.uint32)[:, 0]
+    whole = picture.view(np.uint32).reshape(height, width)
+    whole.ravel()[seen] = shaded.view(np.uint32)[:, 0]
+    for down, right in _OTHERS if blocks.size else ():
+        np.copyto(whole[down::2, right::2], whole[::2, ::2], where=blocks)
     return picture.reshape(height, width, 4)
+
+
+def _uniform_blocks(parts: Parts, buffers: Buffers, wearers: list[Wearer]) -> Bool[np.ndarray, "h w"]:
+    """Blocks of 2 x 2 fine pixels that show one part without a pattern."""
+    plain = [wearer.outfit.pattern == "plain" and wearer.outfit.backpack is None for wearer in wearers]
+    smooth = [
+        material not in (FACE, HAIR) and (material != SHIRT or plain[person])
+        for material, person in zip(parts.material, parts.person, strict=True)
+    ]
+    first = buffers.part[::2, ::2]
+    same = np.take(np.array([*smooth, False]), first)
+    for down, right in _OTHERS:
+        same &= first == buffers.part[down::2, right::2]
+    return same
 
 
 def _surface(
