@@ -10,6 +10,7 @@ Regression with Residual Log-likelihood Estimation", ICCV 2021, section A of the
 """
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -26,8 +27,8 @@ class RealNVP(nn.Module):
     """A normalizing flow on R^D: data ``e`` to standard-normal ``z`` and back.
 
     ``log p(e) = log N(z; 0, I) + log |det dz/de|``. From noise to data, each coupling keeps some coordinates ``z_k``
-    and maps the others, ``z_c -> z_c exp(s(z_k)) + t(z_k)``; even couplings keep the last coordinate, odd ones the
-    first. At most a factor e is won or lost per coupling and axis.
+    and maps the others, ``z_c -> z_c exp(s(z_k)) + t(z_k)``; even couplings keep the last coordinate and change the
+    rest, odd ones the other way round. At most a factor e is won or lost per coupling and axis.
 
     Args:
         dim: D, 2 or 3.
@@ -64,9 +65,7 @@ class RealNVP(nn.Module):
             return torch.cat([self._log_prob(portion) for portion in portions]).reshape(value.shape[:-1])
 
     def _log_prob(self, points: Tensor) -> Tensor:
-        columns = points.mT.contiguous()
-        noise, log_det = _ToNoise.apply(columns, torch.is_grad_enabled(), *self.weights, *self.biases)
-        log_prob: Tensor = log_det - 0.5 * noise.square().sum(0) - 0.5 * self.dim * math.log(2 * math.pi)
+        log_prob: Tensor = _LogProb.apply(points.mT.contiguous(), *self.weights, *self.biases)
         return log_prob
 
     @torch.no_grad()
@@ -78,17 +77,27 @@ class RealNVP(nn.Module):
 
     def _to_data(self, noise: Tensor) -> Tensor:
         rows = _rows(noise.mT.contiguous())
-        weights, biases = _unbind(list(self.weights)), _unbind(list(self.biases))
+        couplings = _Couplings([*self.weights, *self.biases], len(noise))
         for i in range(self.couplings):
-            keep, change = _split(i, self.dim)
-            outputs, _ = _networks(_join(rows[keep]), weights[i], biases[i], keep, change)
-            rows[change] = _rows(_join(rows[change]) * outputs[0].tanh().exp() + outputs[1])
+            keep, change = _split(i % 2, self.dim)
+            log_scale, shift = couplings.run(i, _join(rows[keep])).unbind(0)
+            rows[change] = _rows(_join(rows[change]) * log_scale.tanh().exp() + shift)
         return torch.cat(rows).mT
 
 
-def _split(i: int, dim: int) -> tuple[slice, slice]:
-    """Which coordinates coupling i keeps and which it changes."""
-    return (slice(dim - 1, dim), slice(0, dim - 1)) if i % 2 == 0 else (slice(0, 1), slice(1, dim))
+def _split(parity: int, dim: int) -> tuple[slice, slice]:
+    """Which coordinates the even (0) or odd (1) couplings keep and which they change."""
+    last, rest = slice(dim - 1, dim), slice(0, dim - 1)
+    return (last, rest) if parity == 0 else (rest, last)
+
+
+def _used(weights: Sequence[Tensor], biases: Sequence[Tensor], parity: int, dim: int) -> tuple[list[Tensor], ...]:
+    """The weights and biases of the even or odd couplings, with the rows and columns their mask selects."""
+    keep, change = _split(parity, dim)
+    chosen = [weight[parity::2] for weight in weights]
+    shifts = [bias[parity::2] for bias in biases]
+    first, last = chosen[0][..., keep], chosen[-1][:, :, change]
+    return [first, *chosen[1:-1], last], [*shifts[:-1], shifts[-1][:, :, change]]
 
 
 def _rows(points: Tensor) -> list[Tensor]:
@@ -99,79 +108,135 @@ def _join(rows: list[Tensor]) -> Tensor:
     return rows[0] if len(rows) == 1 else torch.cat(rows)
 
 
-def _unbind(stacked: list[Tensor]) -> list[list[Tensor]]:
-    """Layer by layer, all couplings -> coupling by coupling, all layers."""
-    return [list(layers) for layers in zip(*(tensor.unbind(0) for tensor in stacked), strict=True)]
+class _Couplings:
+    """The couplings' weights, taken apart once: networks by coupling, and buffers for what they remember."""
+
+    def __init__(self, parameters: Sequence[Tensor], points: int) -> None:
+        self.layers, self.dim, self.count = len(parameters) // 2, parameters[0].shape[3], len(parameters[0])
+        self.hidden: list[list[Tensor]] = []  # of even and odd couplings: (couplings, 2, width, N) by layer
+        self._parts: list[list[tuple[Tensor, ...]]] = []
+        for parity in range(min(2, self.count)):
+            weights, biases = _used(parameters[: self.layers], parameters[self.layers :], parity, self.dim)
+            self.hidden.append([weight.new_empty(*weight.shape[:3], points) for weight in weights[:-1]])
+            by_layer = [tensor.unbind(0) for tensor in [*weights, *biases, *self.hidden[-1]]]
+            self._parts.append(list(zip(*by_layer, strict=True)))
+
+    def run(self, i: int, kept: Tensor) -> Tensor:
+        """Outputs ``(2, changed, N)`` of coupling i's two networks, before tanh; hidden layers go to `hidden`."""
+        parts, layers = self._parts[i % 2][i // 2], self.layers
+        weights, biases, buffers = parts[:layers], parts[layers : 2 * layers], parts[2 * layers :]
+        hidden = kept.expand(2, -1, -1)
+        for weight, bias, buffer in zip(weights, biases, buffers, strict=False):
+            hidden = nn.functional.leaky_relu_(torch.baddbmm(bias, weight, hidden, out=buffer), SLOPE)
+        return torch.baddbmm(biases[-1], weights[-1], hidden)
 
 
-def _networks(
-    kept: Tensor, weights: list[Tensor], biases: list[Tensor], keep: slice, change: slice
-) -> tuple[Tensor, list[Tensor]]:
-    """A coupling's two networks: outputs ``(2, changed, N)`` before tanh, hidden activations ``(2, width, N)``."""
-    hidden = torch.baddbmm(biases[0], weights[0][:, :, keep], kept.expand(2, -1, -1))
-    activations = [nn.functional.leaky_relu_(hidden, SLOPE)]
-    for weight, bias in zip(weights[1:-1], biases[1:-1], strict=True):
-        hidden = torch.baddbmm(bias, weight, activations[-1])
-        activations.append(nn.functional.leaky_relu_(hidden, SLOPE))
-    return torch.baddbmm(biases[-1][:, change], weights[-1][:, change], activations[-1]), activations
+class _LogProb(torch.autograd.Function):
+    """``e (D, N) -> log p(e) (N,)``, with a backward pass written by hand.
 
-
-class _ToNoise(torch.autograd.Function):
-    """``e (D, N) -> z (D, N), log |det dz/de| (N,)``, with a backward pass written by hand."""
+    Forward the couplings wait for one another. Backward they need not: a network's derivatives at a remembered input
+    do not depend on what flows back into it. So all networks' derivatives are formed at once, in batched products;
+    only a few operations on single rows then run from coupling to coupling.
+    """
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, differentiate: bool, *parameters: Tensor) -> tuple[Tensor, Tensor]:
-        layers, dim = len(parameters) // 2, len(value)
-        weights, biases = _unbind(list(parameters[:layers])), _unbind(list(parameters[layers:]))
+    def forward(ctx: Any, value: Tensor, *parameters: Tensor) -> Tensor:
+        couplings = _Couplings(parameters, value.shape[1])
         rows, log_scales, saved = _rows(value), [], []
-        for i in reversed(range(len(weights))):
-            keep, change = _split(i, dim)
+        for i in reversed(range(couplings.count)):
+            keep, change = _split(i % 2, couplings.dim)
             kept = _join(rows[keep])
-            outputs, activations = _networks(kept, weights[i], biases[i], keep, change)
-            log_scale, shift = outputs.unbind(0)
-            log_scale.tanh_()
-            shrink = log_scale.neg().exp_()
+            log_scale, shift = couplings.run(i, kept).unbind(0)
+            shrink = log_scale.tanh_().neg().exp_()
             changed = torch.sub(_join(rows[change]), shift).mul_(shrink)
             rows[change] = _rows(changed)
             log_scales.append(log_scale)
-            if differentiate:
-                saved += [kept, log_scale, shrink, changed, *activations]
-        ctx.save_for_backward(*parameters[:layers], *saved)
-        ctx.layers = layers
-        return torch.cat(rows), torch.cat(log_scales).sum(0).neg_()
+            saved += [kept, log_scale, shrink, changed]
+        noise = torch.cat(rows)
+        ctx.layers = couplings.layers
+        ctx.save_for_backward(noise, *parameters, *saved, *(layer for group in couplings.hidden for layer in group))
+        squared = 0.5 * noise.square() + 0.5 * math.log(2 * math.pi)
+        return torch.cat([*log_scales, squared]).sum(0).neg_()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_noise: Tensor, grad_log_det: Tensor) -> tuple[Tensor | None, ...]:
-        layers, dim = ctx.layers, len(grad_noise)
-        stacked, saved = ctx.saved_tensors[:layers], ctx.saved_tensors[layers:]
-        per = 4 + layers - 1
-        # Both outputs enter with a minus sign; the gradients are formed without it and negated once at the end.
-        # The entries that a mask leaves out stay zero.
-        total_weights = [torch.zeros_like(weight) for weight in stacked]
-        total_biases = [torch.zeros_like(weight[..., :1]) for weight in stacked]
-        weights, into_weights, into_biases = _unbind(list(stacked)), _unbind(total_weights), _unbind(total_biases)
-        rows = _rows(grad_noise)
-        for i in range(len(weights)):  # the flow ran from the last coupling to the first
-            keep, change = _split(i, dim)
-            start = (len(weights) - 1 - i) * per
-            kept, log_scale, shrink, changed, *activations = saved[start : start + per]
-            used = [weights[i][0][:, :, keep], *weights[i][1:-1], weights[i][-1][:, change]]
-            into = [into_weights[i][0][:, :, keep], *into_weights[i][1:-1], into_weights[i][-1][:, change]]
-            into_bias = [*into_biases[i][:-1], into_biases[i][-1][:, change]]
+    def backward(ctx: Any, grad_log_prob: Tensor) -> tuple[Tensor | None, ...]:
+        layers, (noise, *tensors) = ctx.layers, ctx.saved_tensors
+        parameters, tensors = tensors[: 2 * layers], tensors[2 * layers :]
+        count, dim = len(parameters[0]), len(noise)
+        small, hidden = tensors[: 4 * count], tensors[4 * count :]
+        groups = [
+            _Group(parameters, parity, hidden[parity * (layers - 1) : (parity + 1) * (layers - 1)])
+            for parity in range(min(2, count))
+        ]
+        rows = _rows(-grad_log_prob * noise)
+        for i in range(count):  # the flow ran from the last coupling to the first
+            keep, change = _split(i % 2, dim)
+            kept, log_scale, shrink, changed = small[4 * (count - 1 - i) : 4 * (count - i)]
             grad = _join(rows[change])
             grad_shift = grad * shrink
-            grad_log_scale = torch.ops.aten.tanh_backward(torch.addcmul(grad_log_det, grad, changed), log_scale)
-            grad_output = torch.stack([grad_log_scale, grad_shift])
-            for layer in reversed(range(layers)):
-                layer_input = activations[layer - 1] if layer else kept.expand(2, -1, -1)
-                torch.bmm(grad_output, layer_input.mT, out=into[layer])
-                torch.sum(grad_output, -1, keepdim=True, out=into_bias[layer])
-                grad_output = torch.bmm(used[layer].mT, grad_output)
-                if layer:  # LeakyReLU keeps the sign, so its output tells its slope
-                    torch.ops.aten.leaky_relu_backward.grad_input(
-                        grad_output, layer_input, SLOPE, True, grad_input=grad_output
-                    )
+            grad_log_scale = torch.ops.aten.tanh_backward(torch.addcmul(grad_log_prob, grad, changed), log_scale)
+            into_kept = groups[i % 2].receive(kept, torch.cat([grad_log_scale, grad_shift]))
             rows[change] = _rows(grad_shift)
-            rows[keep] = _rows(_join(rows[keep]) - grad_output.sum(0))
-        return torch.cat(rows), None, *(total.neg_() for total in [*total_weights, *total_biases])
+            rows[keep] = _rows(torch.sub(_join(rows[keep]), into_kept))
+        totals = [torch.zeros_like(parameter) for parameter in parameters]
+        for parity, group in enumerate(groups):
+            into_weights, into_biases = _used(totals[:layers], totals[layers:], parity, dim)
+            group.write(into_weights, into_biases)
+        return torch.cat(rows), *totals
+
+
+class _Group:
+    """The derivatives of the even or the odd couplings' networks, all at once.
+
+    Rows of the first axis are (coupling, s or t, output). Both outputs enter the flow with a minus sign: gradients
+    are received without it, and taken off at the end.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], parity: int, hidden: Sequence[Tensor]) -> None:
+        layers = len(hidden) + 1
+        self.dim = parameters[0].shape[3]
+        weights, _ = _used(parameters[:layers], parameters[layers:], parity, self.dim)
+        self.outputs = weights[-1].shape[2]
+        self.hidden = [self._by_output(layer) for layer in hidden]
+        weights = [*(self._by_output(weight) for weight in weights[:-1]), weights[-1].flatten(0, 2).unsqueeze(1)]
+        # d output / d (what LeakyReLU receives), last hidden layer first; an activation's sign tells the slope.
+        back = torch.ops.aten.leaky_relu_backward(weights[-1].mT, self.hidden[-1], SLOPE, True)
+        self.slopes = [back]
+        for layer in reversed(range(1, layers - 1)):
+            back = torch.bmm(weights[layer].mT, back)
+            torch.ops.aten.leaky_relu_backward.grad_input(back, self.hidden[layer - 1], SLOPE, True, grad_input=back)
+            self.slopes.append(back)
+        back = torch.bmm(weights[0].mT, back)
+        self.jacobian = back.view(len(parameters[0][parity::2]), 2 * self.outputs, -1, back.shape[-1]).unbind(
+            0
+        )  # (2 changed, kept, N)
+        self.inputs: list[Tensor] = []
+        self.grads: list[Tensor] = []
+
+    def receive(self, kept: Tensor, grad: Tensor) -> Tensor:
+        """Take the gradient ``(2 changed, N)`` of the next coupling's outputs; give that of its input."""
+        jacobian = self.jacobian[len(self.grads)]
+        self.inputs.append(kept)
+        self.grads.append(grad)
+        return (jacobian * grad.unsqueeze(1)).sum(0)
+
+    def write(self, into_weights: list[Tensor], into_biases: list[Tensor]) -> None:
+        """The parameters' gradients, written into (views of) zeros."""
+        grad = torch.cat(self.grads).neg_().unsqueeze(1)  # (nets and outputs, 1, N)
+        into_weights[-1].copy_(torch.bmm(grad, self.hidden[-1].mT).view_as(into_weights[-1]))
+        into_biases[-1].copy_(grad.sum(-1).view_as(into_biases[-1]))
+        kept = torch.stack(self.inputs).repeat_interleave(2 * self.outputs, 0)
+        for layer, slope in zip(reversed(range(len(self.slopes))), self.slopes, strict=True):
+            scaled = slope.mul_(grad)
+            layer_input = self.hidden[layer - 1] if layer else kept
+            into_weights[layer].copy_(self._over_outputs(torch.bmm(scaled, layer_input.mT), into_weights[layer]))
+            into_biases[layer].copy_(self._over_outputs(scaled.sum(-1, keepdim=True), into_biases[layer]))
+
+    def _by_output(self, nets: Tensor) -> Tensor:
+        flat = nets.flatten(0, 1)
+        return flat if self.outputs == 1 else flat.repeat_interleave(self.outputs, 0)
+
+    def _over_outputs(self, rows: Tensor, like: Tensor) -> Tensor:
+        total: Tensor = rows.view(*like.shape[:2], self.outputs, *rows.shape[1:]).sum(2)
+        return total
