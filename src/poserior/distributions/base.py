@@ -110,8 +110,18 @@ def average_over_nodes(distribution: Distribution, kernel: Kernel) -> Tensor:
 def level_by_nodes(distribution: Distribution, value: Tensor, count: int = NODES) -> Tensor:
     """`Distribution.credible_level` by comparing densities at the `nodes`; its steps are about ``1 / count``."""
     points, weights = distribution.nodes(count)
-    threshold = distribution.log_prob(value)
-    return torch.einsum("m...,m...->...", weights, (distribution.log_prob(points) > threshold).to(weights.dtype))
+    return mass_above(distribution.log_prob(points), weights, distribution.log_prob(value).detach())
+
+
+def mass_above(node_log_prob: Tensor, weights: Tensor, log_prob: Tensor) -> Tensor:
+    """The weight of the nodes ``(M, *batch)`` whose log density is above `log_prob` ``(..., *batch)``."""
+    batch = node_log_prob.shape[1:]
+    levels, order = node_log_prob.movedim(0, -1).sort(-1)
+    above = weights.movedim(0, -1).gather(-1, order).flip(-1).cumsum(-1).flip(-1)
+    above = torch.nn.functional.pad(above, (0, 1))
+    asked = log_prob.reshape(-1, *batch).movedim(0, -1).contiguous()
+    place = torch.searchsorted(levels.contiguous(), asked, right=True)
+    return above.gather(-1, place).movedim(-1, 0).reshape(log_prob.shape)
 
 
 def index_batch(tensor: Tensor, index: Any, event_dims: int = 1) -> Tensor:

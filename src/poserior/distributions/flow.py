@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from poserior.distributions.base import uniform_nodes
+from poserior.distributions.base import mass_above, uniform_nodes
 from poserior.distributions.loc_scale import LocScale, StandardLaw, Summary
 from poserior.distributions.realnvp import RealNVP
 
@@ -89,10 +89,7 @@ class FlowLaw(nn.Module, StandardLaw):
 
     def level(self, error: Tensor) -> Tensor:
         now = self._now()
-        log_prob, order = now["point_log_prob"].sort()
-        denser = nn.functional.pad(now["point_weights"][order].flip(0).cumsum(0).flip(0), (0, 1))
-        place = torch.searchsorted(log_prob, self.log_prob(error).detach().contiguous(), right=True)
-        return denser[place]
+        return mass_above(now["point_log_prob"], now["point_weights"], self.log_prob(error).detach())
 
     def _now(self) -> dict[str, Tensor]:
         if self.training and not torch.compiler.is_compiling() and not torch.compiler.is_exporting():

@@ -28,6 +28,7 @@ class Mixture(Distribution):
         self.weights = (
             torch.full((count,), 1 / count, dtype=like.dtype, device=like.device) if weights is None else weights
         )
+        self._mode: Tensor | None = None
         super().__init__(first.batch_shape, first.event_shape, validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -49,6 +50,11 @@ class Mixture(Distribution):
     @property
     def mode(self) -> Tensor:
         """The best of the components' modes and the points between them, then improved by ever finer local search."""
+        if self._mode is None:
+            self._mode = self._search()
+        return self._mode
+
+    def _search(self) -> Tensor:
         modes = [component.mode for component in self.components]
         starts = modes + [(a + b) / 2 for i, a in enumerate(modes) for b in modes[:i]] + [self.mean]
         best = self._best(torch.stack(starts))
