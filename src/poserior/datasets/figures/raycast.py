@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int16
+from jaxtyping import Bool, Float, Float32, Int, Int16
 
 from poserior.datasets.figures.camera import Camera
 from poserior.datasets.figures.chance import Number
@@ -83,15 +83,34 @@ class Quadrics:
 
 @dataclass(frozen=True, eq=False)
 class Buffers:
-    """What the rays met: depth in metres (infinite where nothing) and the part's number (-1 where nothing).
+    """What the rays met, over the rectangle of the picture that holds all parts.
 
-    `x` and `y` are the pixels' normalised camera coordinates.
+    Attributes:
+        depth: metres away from the camera, infinite where nothing is.
+        part: the part's number, -1 where nothing is.
+        x: the columns' normalised camera coordinate.
+        y: the rows'.
+        top: the first row's number among the picture's fine rows.
+        left: the first column's number.
     """
 
-    depth: Float32[np.ndarray, "H W"]
-    part: Int16[np.ndarray, "H W"]
-    x: Float32[np.ndarray, "W"]
-    y: Float32[np.ndarray, "H"]
+    depth: Float32[np.ndarray, "h w"]
+    part: Int16[np.ndarray, "h w"]
+    x: Float32[np.ndarray, "w"]
+    y: Float32[np.ndarray, "h"]
+    top: int
+    left: int
+
+    def at(self, fine: Int[np.ndarray, "N 2"]) -> tuple[Int16[np.ndarray, "N"], Float32[np.ndarray, "N"]]:
+        """Part and depth at fine pixels ``(column, row)`` of the picture."""
+        column, row = fine[:, 0] - self.left, fine[:, 1] - self.top
+        height, width = self.part.shape
+        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        row, column = np.where(inside, row, 0), np.where(inside, column, 0)
+        return (
+            np.where(inside, self.part[row, column], np.int16(-1)),
+            np.where(inside, self.depth[row, column], np.float32(np.inf)),
+        )
 
 
 def prepare(parts: Parts, camera: Camera) -> Quadrics:
@@ -142,26 +161,66 @@ def cast(quadrics: Quadrics, camera: Camera, picture_size: tuple[int, int], supe
     """Draw all parts, `supersample` rays per pixel and axis, at the centres of the finer pixels."""
     height, width = picture_size[0] * supersample, picture_size[1] * supersample
     focal, centre = camera.focal * supersample, camera.centre * supersample
-    x = ((np.arange(width) + 0.5 - centre[0]) / focal).astype(np.float32)
-    y = ((np.arange(height) + 0.5 - centre[1]) / focal).astype(np.float32)
-    buffers = Buffers(np.full((height, width), np.inf, np.float32), np.full((height, width), -1, np.int16), x, y)
-    pixels = np.floor(quadrics.bounds * focal + np.tile(centre, 2))
-    pixels[:, 2:] += 1
-    pixels = np.clip(pixels, 0, [width, height, width, height]).astype(np.int64)
-    middle = (quadrics.bounds[:, :2] + quadrics.bounds[:, 2:]) / 2
-    drawn = (pixels[:, 2] > pixels[:, 0]) & (pixels[:, 3] > pixels[:, 1]) & quadrics.in_front
-    polynomials = _polynomials(quadrics, middle).tolist()
-    corners, middles, cones = pixels.tolist(), middle.astype(np.float32), quadrics.is_cone.tolist()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for part in np.flatnonzero(drawn).tolist():
-            x0, y0, x1, y1 = corners[part]
-            dx = x[x0:x1] - middles[part, 0]
-            dy = y[y0:y1, None] - middles[part, 1]
-            _draw(part, cones[part], polynomials[part], dx, dy, buffers.depth[y0:y1, x0:x1], buffers.part[y0:y1, x0:x1])
+    corners = np.floor(quadrics.bounds * focal + np.tile(centre, 2))
+    corners[:, 2:] += 1
+    corners = np.clip(corners, 0, [width, height, width, height]).astype(np.int64)
+    drawn = np.flatnonzero((corners[:, 2:] > corners[:, :2]).all(1) & quadrics.in_front)
+    corners = corners[drawn] if len(drawn) else np.zeros((1, 4), np.int64)
+    # The rectangle holds whole pixels of the picture, at least one.
+    left, top = (corners[:, :2].min(0) // supersample * supersample).tolist()
+    right, bottom = (np.maximum(-(-corners[:, 2:].max(0) // supersample), 1) * supersample).tolist()
+    x = ((np.arange(left, right) + 0.5 - centre[0]) / focal).astype(np.float32)
+    y = ((np.arange(top, bottom) + 0.5 - centre[1]) / focal).astype(np.float32)
+    shape = (bottom - top, right - left)
+    buffers = Buffers(np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int16), x, y, top, left)
+    if len(drawn):
+        _draw_all(drawn, quadrics, corners - [left, top, left, top], buffers)
     return buffers
 
 
-def _polynomials(quadrics: Quadrics, middle: Float[np.ndarray, "P 2"]) -> Float[np.ndarray, "P 14"]:
+def _draw_all(
+    drawn: Int[np.ndarray, "N"], quadrics: Quadrics, corners: Int[np.ndarray, "N 4"], buffers: Buffers
+) -> None:
+    """Draw parts into their rectangles, having worked out at once what depends on a column or on a row alone."""
+    middle = ((quadrics.bounds[:, :2] + quadrics.bounds[:, 2:]) / 2)[drawn]
+    polynomials = _polynomials(quadrics, middle, drawn)
+    d0, d1, d2, d3, d4, d5, b0, b1, b2, _, g0, g1, g2, _ = polynomials.astype(np.float32).T
+    owner, position, begins = _ranges(corners[:, 0], corners[:, 2])
+    dx = buffers.x[position] - middle[owner, 0].astype(np.float32)
+    across = np.stack(
+        [dx, (d0[owner] * dx + d1[owner]) * dx + d2[owner], b0[owner] * dx + b2[owner], g0[owner] * dx + g2[owner]]
+    )
+    owner, position, starts = _ranges(corners[:, 1], corners[:, 3])
+    dy = buffers.y[position] - middle[owner, 1].astype(np.float32)
+    down = np.stack([d5[owner] * dy, (d3[owner] * dy + d4[owner]) * dy, b1[owner] * dy, g1[owner] * dy])[..., None]
+    constants, cones = polynomials[:, (9, 13)].tolist(), quadrics.is_cone[drawn].tolist()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for at, (part, (x0, y0, x1, y1)) in enumerate(zip(drawn.tolist(), corners.tolist(), strict=True)):
+            column, row = begins[at], starts[at]
+            _draw(
+                part,
+                cones[at],
+                constants[at],
+                across[:, column : column + x1 - x0],
+                down[:, row : row + y1 - y0],
+                buffers.depth[y0:y1, x0:x1],
+                buffers.part[y0:y1, x0:x1],
+            )
+
+
+def _ranges(
+    first: Int[np.ndarray, "N"], last: Int[np.ndarray, "N"]
+) -> tuple[Int[np.ndarray, "M"], Int[np.ndarray, "M"], list[int]]:
+    """All whole numbers of N ranges in a row: whose each is, the number itself, and where each range begins."""
+    counts = last - first
+    begins = np.cumsum(counts) - counts
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return owner, np.arange(len(owner)) - (begins - first)[owner], begins.tolist()
+
+
+def _polynomials(
+    quadrics: Quadrics, middle: Float[np.ndarray, "N 2"], drawn: Int[np.ndarray, "N"]
+) -> Float[np.ndarray, "N 14"]:
     """What each part's pixels are computed from, as polynomials of (x, y) about `middle`.
 
     In order: the discriminant (6), minus half the linear coefficient ``b`` (3), the constant ``c`` (1), the ray's slope
@@ -169,26 +228,26 @@ def _polynomials(quadrics: Quadrics, middle: Float[np.ndarray, "P 2"]) -> Float[
     so that single precision is enough for the pixels.
     """
     about = np.concatenate([middle, np.ones_like(middle[:, :1])], 1)
-    gradient = quadrics.gradient.copy()
-    gradient[:, :, 2] = (quadrics.gradient @ about[:, :, None])[..., 0]
-    weights = np.ones_like(quadrics.origin)
-    weights[:, 2] = quadrics.alpha
-    weighted = weights * quadrics.origin
-    weighted[:, 2] += quadrics.gamma
+    gradient, origin, gamma = quadrics.gradient[drawn], quadrics.origin[drawn], quadrics.gamma[drawn]
+    gradient[:, :, 2] = (gradient @ about[:, :, None])[..., 0]
+    weights = np.ones_like(origin)
+    weights[:, 2] = quadrics.alpha[drawn]
+    weighted = weights * origin
+    constant = (weighted * origin).sum(1) + 2 * gamma * origin[:, 2] + quadrics.delta[drawn]
+    weighted[:, 2] += gamma
     square = gradient.mT @ (weights[:, :, None] * gradient)
     half = (gradient.mT @ weighted[:, :, None])[..., 0]
-    constant = (weights * quadrics.origin**2).sum(1) + 2 * quadrics.gamma * quadrics.origin[:, 2] + quadrics.delta
     m = half[:, :, None] * half[:, None, :] - constant[:, None, None] * square
     disc = np.stack([m[:, 0, 0], 2 * m[:, 0, 2], m[:, 2, 2], m[:, 1, 1], 2 * m[:, 1, 2], 2 * m[:, 0, 1]], 1)
-    return np.concatenate([disc, -half, constant[:, None], gradient[:, 2], quadrics.origin[:, 2:]], 1)
+    return np.concatenate([disc, -half, constant[:, None], gradient[:, 2], origin[:, 2:]], 1)
 
 
 def _draw(
     part: int,
     is_cone: bool,
-    polynomials: list[float],
-    dx: Float32[np.ndarray, "w"],
-    dy: Float32[np.ndarray, "h 1"],
+    constants: list[float],
+    across: Float32[np.ndarray, "4 w"],
+    down: Float32[np.ndarray, "4 h 1"],
     depth: Float32[np.ndarray, "h w"],
     number: Int16[np.ndarray, "h w"],
 ) -> None:
@@ -196,19 +255,20 @@ def _draw(
 
     Beside the part there is no root: the square root is not a number there, and no comparison with it holds.
     """
-    d0, d1, d2, d3, d4, d5, b0, b1, b2, c, g0, g1, g2, start = polynomials
-    found = (dy * d5) * dx
-    found += (d0 * dx + d1) * dx + d2
-    found += (d3 * dy + d4) * dy
+    dx, disc_across, b_across, along_across = across
+    cross, disc_down, b_down, along_down = down
+    found = cross * dx
+    found += disc_across
+    found += disc_down
     np.sqrt(found, out=found)
-    found += b0 * dx + b2
-    found += b1 * dy
-    np.divide(c, found, out=found)
+    found += b_across
+    found += b_down
+    np.divide(constants[0], found, out=found)
     hit = found < depth
     if is_cone:
-        along = g1 * dy + (g0 * dx + g2)
+        along = along_down + along_across
         along *= found
-        along += start
+        along += constants[1]
         hit &= along >= 0
         hit &= along <= 1
     np.copyto(depth, found, where=hit)

@@ -179,16 +179,9 @@ def _render(
     figures = shade(parts, quadrics, buffers, camera, light, wearers, settings.supersample)
     shadow = _shadow(parts, camera, light, settings.picture_size)
     background = paint_background(rng, camera, settings.picture_size, light, shadow)
-    height, width = settings.picture_size
-    if settings.supersample > 1:
-        figures = cv2.resize(figures, (width, height), interpolation=cv2.INTER_AREA)
-    planes = cv2.split(figures)
-    # The figures' colours are already weighted by their coverage: nothing is black.
-    background *= np.float32(1) - planes[3] * np.float32(1 / 255)
-    for channel in range(3):
-        background[channel] += planes[channel]
-    np.clip(background, 0, 255, out=background)
+    _compose(background, figures, buffers, settings.supersample)
     image = np.ascontiguousarray(background.astype(np.uint8).transpose(1, 2, 0))
+    height, width = settings.picture_size
     hidden = np.zeros(settings.picture_size, np.uint8)
     if rng.random() < settings.occluders:
         for _ in range(1 + (rng.random() < 0.25)):
@@ -202,6 +195,28 @@ def _render(
         for number, (actor, pose) in enumerate(zip(actors, poses, strict=True))
     )
     return Picture(image, people, camera)
+
+
+def _compose(
+    background: Float32[np.ndarray, "3 H W"], figures: UInt8[np.ndarray, "h w 4"], buffers: Buffers, supersample: int
+) -> None:
+    """Put the figures in front of the background, their fine pixels averaged."""
+    rows, columns = _place(buffers, supersample)
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    planes = cv2.split(cv2.resize(figures, size, interpolation=cv2.INTER_AREA))
+    # The figures' colours are already weighted by their coverage: nothing is black.
+    behind = background[:, rows, columns]
+    behind *= np.float32(1) - planes[3] * np.float32(1 / 255)
+    for channel in range(3):
+        behind[channel] += planes[channel]
+    np.clip(background, 0, 255, out=background)
+
+
+def _place(buffers: Buffers, supersample: int) -> tuple[slice, slice]:
+    """The rows and columns of the picture that the buffers cover."""
+    height, width = buffers.part.shape
+    top, left = buffers.top // supersample, buffers.left // supersample
+    return slice(top, top + height // supersample), slice(left, left + width // supersample)
 
 
 def _wearer(actor: _Actor, pose: Pose3d, camera: Camera) -> Wearer:
@@ -289,13 +304,16 @@ def _measure(
     # A person's parts follow each other in the list.
     first, count = parts.person.index(number), parts.person.count(number)
     fine = ((buffers.part >= first) & (buffers.part < first + count)).view(np.uint8) * np.uint8(255)
-    share = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
-    mask = (share > 128) & (hidden < 128)
+    rows, columns = _place(buffers, settings.supersample)
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    share = cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
+    mask = np.zeros((height, width), np.bool_)
+    np.logical_and(share > 128, hidden[rows, columns] < 128, out=mask[rows, columns])
     visibility = np.zeros(len(pixels), np.int64)
     inside = ((pixels > 0) & (pixels < [width, height])).all(1) & (joints[:, 2] > 0)
     fully = np.floor(pixels[inside] * settings.supersample).astype(np.int64)
-    met = buffers.part[fully[:, 1], fully[:, 0]].tolist()
-    before = (joints[inside, 2] - buffers.depth[fully[:, 1], fully[:, 0]]).tolist()
+    parts_met, depth = buffers.at(fully)
+    met, before = parts_met.tolist(), (joints[inside, 2] - depth).tolist()
     covered = (hidden[fully[:, 1] // settings.supersample, fully[:, 0] // settings.supersample] >= 128).tolist()
     reach = reaches(shape)
     for at, k in enumerate(np.flatnonzero(inside).tolist()):
