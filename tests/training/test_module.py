@@ -63,7 +63,7 @@ def test_a_batch_can_be_learned_by_heart(dots):
     images, target = next(iter(Data(people, None, SIZE, 1.25, Loader(4, 0, False)).train_dataloader()))
     before = float(module.model.loss(prepare_images(images), target).detach())
     trainer = fit(module, people, max_epochs=60)
-    after = float(trainer.callback_metrics["train_loss_epoch"])
+    after = float(trainer.callback_metrics["train_loss"])
     module.eval()
     error = (module.model(prepare_images(images)).mode - target.keypoints).norm(dim=-1).mean()
     assert after < before - 3.0

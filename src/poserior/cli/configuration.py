@@ -29,7 +29,7 @@ def add_configuration(parser: ArgumentParser) -> None:
     parser.add_argument("--head", type=head, metavar="NAME", help="head, e.g. RLE")
     parser.add_argument("--train_data", type=KeypointDataset, metavar="NAME", help="data set to learn from")
     parser.add_argument("--val_data", type=KeypointDataset | None, metavar="NAME", help="data set to check on")
-    defaults = Config(head={"class_path": "", "init_args": {}}, train_data={"class_path": "", "init_args": {}})
+    defaults = Config(head={"class_path": "", "init_args": {}})
     _add(parser, defaults, "image_size", tuple[int, int], "[H,W]", "height and width of the crops")
     _add(parser, defaults, "box_padding", float, "R", "how much larger than a person's box the crop is")
     _add(parser, defaults, "warm_start", str | None, "DIR", "another run, whose backbone's weights are the start")

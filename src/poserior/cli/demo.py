@@ -83,7 +83,6 @@ def configuration(name: str, minutes: float, seed: int) -> "Config":
 
     return Config(
         head=preset(name),
-        train_data={"class_path": "Figures", "init_args": {"length": PEOPLE, "seed": 2 * seed}},
         image_size=(128, 96),
         backbone=Backbone("mobilenetv3_small_100"),
         optimiser=Optimiser(lr=2e-3, weight_decay=1e-4, clip=100.0, warmup=30, ema=0.99),

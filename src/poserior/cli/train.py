@@ -21,8 +21,9 @@ def parser() -> ArgumentParser:
 def run(args: Namespace) -> int:
     """Train; prints the folder."""
     from poserior.cli.configuration import read_configuration, run_folder
-    from poserior.training import train
+    from poserior.training.run import is_first_process, train
 
     folder = train(read_configuration(args), run_folder(args), resume=args.resume)
-    print(f"the trained model is in {folder}; see how good it is with: poserior evaluate --run {folder} ...")
+    if is_first_process():
+        print(f"the trained model is in {folder}; see how good it is with: poserior evaluate --run {folder} ...")
     return 0

@@ -102,7 +102,7 @@ class Log(pl.Callback):
             "step": trainer.global_step,
             "minutes": round(pl_module.seconds / 60, 3),
             "lr": float(trainer.optimizers[0].param_groups[0]["lr"]),
-            "train_loss": seen.get("train_loss_epoch", float("nan")),
+            "train_loss": seen["train_loss"],
         }
         validated = (trainer.current_epoch + 1) % pl_module.budget.validate_every == 0 or trainer.should_stop
         self.rows.append(row | ({name: seen[name] for name in self.columns if name in seen} if validated else {}))

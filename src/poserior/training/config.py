@@ -143,7 +143,7 @@ class Config:
 
     Args:
         head: the head; its number of channels and keypoints are filled in.
-        train_data: the data set to learn from.
+        train_data: the data set to learn from; None where Python code hands it over itself.
         val_data: the data set to check on after an epoch.
         image_size: height and width of the crops.
         box_padding: how much larger than a person's box the crop is.
@@ -159,7 +159,7 @@ class Config:
     """
 
     head: Part
-    train_data: Part
+    train_data: Part | None = None
     val_data: Part | None = None
     image_size: tuple[int, int] = (256, 192)
     box_padding: float = 1.25

@@ -51,7 +51,8 @@ class PoseModule(pl.LightningModule):
                 f"expected a finite loss, found {loss.item()} at step {self.global_step} for the pictures"
                 f" {', '.join(map(str, dict.fromkeys(target.image_id)))}; look at their labels, or lower optimiser.lr"
             )
-        self.log("train_loss", loss.detach(), on_step=True, on_epoch=True, batch_size=len(images))
+        self.log("train_loss_step", loss.detach(), on_step=True, on_epoch=False)
+        self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(images), sync_dist=True)
         return loss * self.optimiser.loss_weight
 
     @override

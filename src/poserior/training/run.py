@@ -50,6 +50,8 @@ def train(
         InputError: the folder holds another run, the data cannot be used, or the loss stopped being a number.
     """
     output = Path(output)
+    if config.train_data is None and data is None:
+        raise InputError("expected train_data to learn from, found none; add it to the configuration, or pass data")
     claim(output, config, resume)
     pl.seed_everything(config.seed, workers=True, verbose=False)
     train_people, val_people = data or (people(config.train_data, "train_data"), people(config.val_data, "val_data"))
@@ -157,6 +159,12 @@ def _tensorboard(output: Path) -> Any:
         ) from None
 
 
+def is_first_process() -> bool:
+    """Whether this is the one process, or of several the one that writes; known before Lightning starts."""
+    names = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
+    return all(os.environ.get(name, "0") == "0" for name in names)
+
+
 def claim(output: Path, config: Config, resume: bool) -> None:
     """Write ``config.yaml``, after making sure that no other run's results are mixed with this one's.
 
@@ -164,8 +172,8 @@ def claim(output: Path, config: Config, resume: bool) -> None:
         InputError: the folder holds a run and `resume` is off, or that run's configuration is another.
     """
     path = output / "config.yaml"
-    if os.environ.get("LOCAL_RANK", "0") != "0":
-        return  # a further process of a run that its first process has claimed
+    if not is_first_process():
+        return
     if path.exists():
         if not resume:
             raise InputError(
