@@ -174,11 +174,12 @@ def test_bones_keep_their_lengths_through_a_clip_and_it_moves():
     assert _same(Figures(length=30, seed=2, clip_length=10, supersample=1, picture_size=(64, 48))[14], dataset[14])
 
 
-def test_one_frame_clips_are_plain_pictures(samples):
-    clips = Figures(length=8, seed=3, clip_length=4)
-    assert clips[5].source.endswith("[5]")
-    # A clip frames its whole motion, so only the person's looks are the plain picture's.
-    assert clips[4].joints_3d.shape == samples[1].joints_3d.shape
+def test_indices_of_clips_count_frames_first():
+    dataset = Figures(length=8, seed=2, clip_length=4, supersample=1, picture_size=(64, 48))
+    shifted = Figures(length=4, seed=2, clip_length=4, supersample=1, picture_size=(64, 48), first=1)
+    assert _same(dataset[6], shifted[2])
+    assert dataset[6].source.endswith("[6]")
+    np.testing.assert_array_equal(dataset.camera(4).intrinsics, dataset.camera(7).intrinsics)
 
 
 def test_scene_shares_the_picture_and_starts_with_the_item():

@@ -95,9 +95,12 @@ def sample_shape(rng: np.random.Generator) -> Shape:
 
 @dataclass(frozen=True, eq=False)
 class Pose3d:
-    """Joints and frames in the world (x, y up, z; metres); columns of a frame: the part's left, up, front.
+    """Where a body is, in the world (y up, metres).
 
-    `points` holds the joints of `JOINTS` (a joint is where its part begins), then head centre, the two finger tips.
+    Attributes:
+        points: the joints of `JOINTS`; a joint is where its part begins.
+        frames: how the part that begins there is turned; the columns are its left, up and front.
+        head: the head's centre.
     """
 
     points: Float[np.ndarray, "J 3"]

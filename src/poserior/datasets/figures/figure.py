@@ -45,10 +45,10 @@ _JOINTS = [JOINTS.index(f"{side}_{joint}") for joint in _SPANS for side in ("lef
 
 
 class _Tailor:
-    """Puts parts into a list, in the sizes of one body."""
+    """Puts one person's parts into a list."""
 
-    def __init__(self, parts: Parts, person: int, unit: float) -> None:
-        self.parts, self.person, self.unit = parts, person, unit
+    def __init__(self, parts: Parts, person: int) -> None:
+        self.parts, self.person = parts, person
 
     def ball(
         self,
@@ -113,7 +113,7 @@ class _Tailor:
 
 def add_figure(parts: Parts, person: int, shape: Shape, pose: Pose3d, outfit: Outfit) -> None:
     """Append a person's parts, head first."""
-    tailor = _Tailor(parts, person, shape.height)
+    tailor = _Tailor(parts, person)
     _head(tailor, shape, pose, outfit)
     _trunk(tailor, shape, pose, outfit)
     for side in ("left", "right"):
@@ -340,7 +340,7 @@ def _leg(tailor: _Tailor, shape: Shape, pose: Pose3d, outfit: Outfit, side: str)
 
 def add_stool(parts: Parts, seat: Float[np.ndarray, "3"], colour: Colour) -> None:
     """A round stool under a point of the world; nobody's part."""
-    tailor, frame = _Tailor(parts, -1, 1.0), np.eye(3)
+    tailor, frame = _Tailor(parts, -1), np.eye(3)
     upright = np.array([0.0, 1.0, 0.0])
     top = max(float(seat[1]), 0.1)
     foot = np.array([seat[0], 0.0, seat[2]])
