@@ -74,7 +74,7 @@ def run(args: Namespace) -> int:
 
 def _of_run(args: Namespace) -> "tuple[Evaluation, dict[str, Any], Any, dict[str, str]]":
     from poserior import datasets, inference
-    from poserior.metrics import summarise
+    from poserior.metrics import evaluation_to_coco, summarise
 
     predictor = inference.load(args.run, device=args.device)
     data = datasets.CocoKeypoints(args.annotations, args.images, skeleton=predictor.spec.skeleton)
@@ -96,7 +96,10 @@ def _of_run(args: Namespace) -> "tuple[Evaluation, dict[str, Any], Any, dict[str
         "Skeleton": predictor.spec.skeleton.name,
         "Flip test": "yes" if args.flip_test else "no",
     }
-    return evaluation, summarise(evaluation), picture_of(data), facts
+    # AP by the file's own protocol: its crowds and unlabelled people count as COCO has them count.
+    category = data.category[0]
+    results = evaluation_to_coco(evaluation, category)[1]
+    return evaluation, summarise(evaluation, results, data.coco_dict(), category), picture_of(data), facts
 
 
 def _of_results(args: Namespace) -> "tuple[Evaluation, dict[str, Any], None, dict[str, str]]":
