@@ -226,17 +226,22 @@ class _Group:
         grad = torch.cat(self.grads).neg_().unsqueeze(1)  # (nets and outputs, 1, N)
         into_weights[-1].copy_(torch.bmm(grad, self.hidden[-1].mT).view_as(into_weights[-1]))
         into_biases[-1].copy_(grad.sum(-1).view_as(into_biases[-1]))
-        kept = torch.stack(self.inputs).repeat_interleave(2 * self.outputs, 0)
-        for layer, slope in zip(reversed(range(len(self.slopes))), self.slopes, strict=True):
+        *upper, first = self.slopes
+        for layer, slope in zip(reversed(range(1, len(self.slopes))), upper, strict=True):
             scaled = slope.mul_(grad)
-            layer_input = self.hidden[layer - 1] if layer else kept
-            into_weights[layer].copy_(self._over_outputs(torch.bmm(scaled, layer_input.mT), into_weights[layer]))
-            into_biases[layer].copy_(self._over_outputs(scaled.sum(-1, keepdim=True), into_biases[layer]))
+            weight = torch.bmm(scaled, self.hidden[layer - 1].mT)
+            self._write(weight, scaled.sum(-1, keepdim=True), into_weights[layer], into_biases[layer])
+        # The inputs have one or two rows, the slopes many: scale the inputs, and take the bias as a row of ones.
+        kept = torch.stack(self.inputs).repeat_interleave(2 * self.outputs, 0)
+        both = torch.bmm(first, torch.cat([kept * grad, grad], 1).mT)
+        self._write(both[..., :-1], both[..., -1:], into_weights[0], into_biases[0])
+
+    def _write(self, weight: Tensor, bias: Tensor, into_weight: Tensor, into_bias: Tensor) -> None:
+        for gradient, into in ((weight, into_weight), (bias, into_bias)):
+            into.copy_(
+                gradient.reshape(*into.shape[:2], self.outputs, *gradient.shape[1:]).sum(2)
+            )  # over a network's outputs
 
     def _by_output(self, nets: Tensor) -> Tensor:
         flat = nets.flatten(0, 1)
         return flat if self.outputs == 1 else flat.repeat_interleave(self.outputs, 0)
-
-    def _over_outputs(self, rows: Tensor, like: Tensor) -> Tensor:
-        total: Tensor = rows.view(*like.shape[:2], self.outputs, *rows.shape[1:]).sum(2)
-        return total
