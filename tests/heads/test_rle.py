@@ -16,8 +16,8 @@ B, K = 4, 3
 def parts(dim, **options):
     head = heads.RLE(5, K, dim=dim, **options)
     with torch.no_grad():
-        head.locate.linear.weight.normal_(0, 0.5)
-        head.measure.linear.weight.normal_(0, 0.5)
+        head.regress.locate.linear.weight.normal_(0, 0.5)
+        head.regress.measure.linear.weight.normal_(0, 0.5)
     d = head(torch.randn(B, 5, 2, 3))
     return head, d, torch.rand(B, K, dim) - 0.5
 
@@ -59,7 +59,9 @@ def test_official_location_divides_the_features_by_their_length():
     head = heads.RLE(5, K, variant="official")
     x = torch.randn(B, 5, 2, 3)
     pooled = x.mean((2, 3))
-    expected = (pooled / pooled.norm(dim=1, keepdim=True)) @ head.locate.linear.weight.T + head.locate.linear.bias
+    expected = (
+        pooled / pooled.norm(dim=1, keepdim=True)
+    ) @ head.regress.locate.linear.weight.T + head.regress.locate.linear.bias
     torch.testing.assert_close(head(x).loc, expected.view(B, K, 2))
     torch.testing.assert_close(head(7 * x).loc, head(x).loc)
 

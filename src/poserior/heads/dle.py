@@ -1,11 +1,11 @@
 """Direct likelihood estimation: the flow learns the whole error density, without RLE's gradient shortcut."""
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from poserior.distributions import Flow, FlowLaw, RealNVP
 from poserior.heads.base import Head
-from poserior.heads.pooled import PooledLinear, bounded_scale, raw_of_scale
+from poserior.heads.pooled import LocationAndScale
 
 
 class DLE(Head):
@@ -36,11 +36,9 @@ class DLE(Head):
         scale_floor: float = 1e-4,
     ) -> None:
         super().__init__(in_channels, num_keypoints, dim)
-        self.scale_floor = scale_floor
-        self.locate = PooledLinear(in_channels, num_keypoints, dim)
-        self.measure = PooledLinear(in_channels, num_keypoints, dim)
-        nn.init.constant_(self.measure.linear.bias, raw_of_scale(initial_scale, scale_floor))
+        self.regress = LocationAndScale(in_channels, num_keypoints, dim, initial_scale, scale_floor)
         self.law = FlowLaw(RealNVP(dim, couplings, layers, neurons))
 
     def forward(self, features: Float[Tensor, "B C H W"]) -> Flow:
-        return Flow(self.locate(features), bounded_scale(self.measure(features), self.scale_floor), self.law)
+        loc, scale = self.regress(features)
+        return Flow(loc, scale, self.law)

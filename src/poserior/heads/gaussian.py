@@ -1,11 +1,11 @@
 """The Gaussian head: a location and a scale for every coordinate."""
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from poserior import distributions
 from poserior.heads.base import Head
-from poserior.heads.pooled import PooledLinear, bounded_scale, raw_of_scale
+from poserior.heads.pooled import LocationAndScale
 
 
 class Gaussian(Head):
@@ -30,10 +30,7 @@ class Gaussian(Head):
         scale_floor: float = 1e-4,
     ) -> None:
         super().__init__(in_channels, num_keypoints, dim)
-        self.scale_floor = scale_floor
-        self.locate = PooledLinear(in_channels, num_keypoints, dim)
-        self.measure = PooledLinear(in_channels, num_keypoints, dim)
-        nn.init.constant_(self.measure.linear.bias, raw_of_scale(initial_scale, scale_floor))
+        self.regress = LocationAndScale(in_channels, num_keypoints, dim, initial_scale, scale_floor)
 
     def forward(self, features: Float[Tensor, "B C H W"]) -> distributions.Gaussian:
-        return distributions.Gaussian(self.locate(features), bounded_scale(self.measure(features), self.scale_floor))
+        return distributions.Gaussian(*self.regress(features))

@@ -33,6 +33,37 @@ class PooledLinear(nn.Module):
             return outputs
 
 
+class LocationAndScale(nn.Module):
+    """Features to ``loc`` and ``scale``, ``(B, K, D)`` each: one linear layer for either.
+
+    Args:
+        in_channels: C.
+        num_keypoints: K.
+        dim: D.
+        initial_scale: where the scales start, as a fraction of the crop's side.
+        scale_floor: the smallest scale that can be predicted.
+        unit_features: see `PooledLinear`; for the location only.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_keypoints: int,
+        dim: int,
+        initial_scale: float,
+        scale_floor: float,
+        unit_features: bool = False,
+    ) -> None:
+        super().__init__()
+        self.scale_floor = scale_floor
+        self.locate = PooledLinear(in_channels, num_keypoints, dim, unit_features)
+        self.measure = PooledLinear(in_channels, num_keypoints, dim)
+        nn.init.constant_(self.measure.linear.bias, raw_of_scale(initial_scale, scale_floor))
+
+    def forward(self, features: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B K D"], Float[Tensor, "B K D"]]:
+        return self.locate(features), bounded_scale(self.measure(features), self.scale_floor)
+
+
 def bounded_scale(raw: Tensor, floor: float) -> Tensor:
     """``floor + (1 - floor) sigmoid(raw)``: a scale between `floor` and the crop's side; never zero, never NaN."""
     return floor + (1 - floor) * torch.sigmoid(raw)

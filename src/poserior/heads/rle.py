@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from poserior.distributions import (
     Distribution,
@@ -18,7 +18,7 @@ from poserior.distributions import (
     StandardLaw,
 )
 from poserior.heads.base import Head
-from poserior.heads.pooled import PooledLinear, bounded_scale, raw_of_scale
+from poserior.heads.pooled import LocationAndScale
 
 Variant = Literal["paper", "official", "mmpose"]
 
@@ -77,19 +77,18 @@ class RLE(Head):
             raise ValueError(f"expected variant 'paper', 'official' or 'mmpose', found {variant!r}")
         if log_s and variant != "paper":
             raise ValueError(f"expected log_s with variant 'paper' only, found {variant!r}: public code leaves it out")
-        self.variant, self.log_s, self.scale_floor, self.error_clamp = variant, log_s, scale_floor, error_clamp
+        self.variant, self.log_s, self.error_clamp = variant, log_s, error_clamp
         self.base: StandardLaw = StandardLaplace() if base == "laplace" else StandardGaussian()
-        self.locate = PooledLinear(in_channels, num_keypoints, dim, unit_features=variant == "official")
-        self.measure = PooledLinear(in_channels, num_keypoints, dim)
-        nn.init.constant_(self.measure.linear.bias, raw_of_scale(initial_scale, scale_floor))
+        unit = variant == "official"
+        self.regress = LocationAndScale(in_channels, num_keypoints, dim, initial_scale, scale_floor, unit)
         self.law = FlowLaw(RealNVP(dim, couplings, layers, neurons), self.base if log_s else None)
         axis = (torch.arange(log_s_points) + 0.5) / log_s_points * 10 - 5
         self.register_buffer("_grid", torch.cartesian_prod(*[axis] * dim), persistent=False)
 
     def forward(self, features: Float[Tensor, "B C H W"]) -> Flow:
-        scale = bounded_scale(self.measure(features), self.scale_floor)
+        loc, scale = self.regress(features)
         # Public code learns the law of (loc - y) / scale: the same density with the axes mirrored.
-        return Flow(self.locate(features), scale if self.variant == "paper" else -scale, self.law)
+        return Flow(loc, scale if self.variant == "paper" else -scale, self.law)
 
     def loss(self, distribution: Distribution, target: Float[Tensor, "B K D"]) -> Float[Tensor, "B K"]:
         """The variant's loss per keypoint; not a negative log-likelihood unless ``log_s`` is set."""

@@ -1,1 +1,0 @@
-"""Portable forms of a trained model."""
