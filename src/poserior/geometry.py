@@ -14,6 +14,9 @@ from torch import Tensor
 
 from poserior.errors import InputError
 
+BOX_TO_AREA = 0.53
+"""Mean ratio of mask and box over COCO's people: stands in for an object's area where only its box is known."""
+
 
 def xywh_to_xyxy(box_xywh: Float[Tensor, "*B 4"]) -> Float[Tensor, "*B 4"]:
     """Corner and size (COCO's JSON form) to two corners.

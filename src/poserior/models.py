@@ -16,6 +16,7 @@ from poserior.backbones import Backbone
 from poserior.calibration import Calibrator, ExpectedOks
 from poserior.distributions import Distribution, Mixture
 from poserior.errors import InputError
+from poserior.geometry import BOX_TO_AREA
 from poserior.skeletons import Skeleton
 from poserior.structures import Target
 
@@ -85,6 +86,8 @@ class ModelSpec:
         skeleton: what the keypoints are.
         image_size: the crop's ``(H, W)``.
         box_padding: how much larger than the box the crop is.
+        area_per_box: the mean share of a person's box that the object's area is, in the training data; it stands in
+            for the area where only a box is known. 0.53 is COCO's.
     """
 
     backbone: Mapping[str, Any]
@@ -92,6 +95,7 @@ class ModelSpec:
     skeleton: Skeleton
     image_size: tuple[int, int]
     box_padding: float = 1.25
+    area_per_box: float = BOX_TO_AREA
 
 
 def build_model(spec: ModelSpec) -> Regressor:

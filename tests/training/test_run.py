@@ -3,10 +3,13 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from poserior import skeletons
+from poserior.datasets import KeypointDataset
 from poserior.errors import InputError
 from poserior.models import build_model, load_model
+from poserior.structures import Sample
 from poserior.training import Backbone, Budget, Hardware, Loader, Optimiser, train
-from poserior.training.run import model_spec, warm_start
+from poserior.training.run import mean_area_per_box, model_spec, warm_start
 
 
 def weights(folder):
@@ -29,7 +32,7 @@ def test_a_killed_run_resumes_to_the_same_weights(dots, small, tmp_path):
         pass
 
     class Fragile(dots):
-        left = 18  # two epochs of eight, and a little
+        left = 26  # a look at everybody, two epochs of eight, and a little
 
         def __getitem__(self, index):
             self.left -= 1
@@ -139,3 +142,27 @@ def test_nothing_of_lightnings_chatter_reaches_the_user(dots, small, tmp_path, c
     for word in ("lit", "GPU", "TPU", "max_epochs", "Tip"):
         assert word not in captured.err
     assert not recwarn.list
+
+
+def test_the_share_of_the_box_that_people_fill_is_measured_on_them(tmp_path):
+    """A quarter of the people fill half of their box, the others a tenth: (0.5 + 3 * 0.1) / 4."""
+
+    class Boxes(KeypointDataset):
+        skeleton = skeletons.load("lsp14")
+
+        def __len__(self):
+            return 8
+
+        def __getitem__(self, index):
+            box = torch.tensor([10.0, 20.0, 30.0, 60.0])
+            return Sample(
+                torch.zeros(4, 4, 3, dtype=torch.uint8),
+                torch.zeros(14, 2),
+                torch.zeros(14, dtype=torch.int64),
+                box,
+                800.0 * (0.5 if index % 4 == 0 else 0.1),
+                self.skeleton,
+                index,
+            )
+
+    assert mean_area_per_box(Boxes()) == pytest.approx(0.2)

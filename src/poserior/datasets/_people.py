@@ -17,8 +17,6 @@ from poserior.errors import InputError
 from poserior.skeletons import Skeleton
 from poserior.structures import Sample
 
-BOX_TO_AREA = 0.53  # mean ratio of mask area to box area over COCO's people
-
 _log = logging.getLogger(__name__)
 
 

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from poserior.datasets._images import open_images
 from poserior.datasets._json import column, load_json, numbers, records
-from poserior.datasets._people import BOX_TO_AREA, People, PeopleDataset, Pictures, labelled
+from poserior.datasets._people import People, PeopleDataset, Pictures, labelled
 from poserior.errors import InputError
+from poserior.geometry import BOX_TO_AREA
 from poserior.skeletons import load
 
 

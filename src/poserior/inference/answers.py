@@ -12,9 +12,6 @@ from poserior.geometry import invert_affine, oks_widths
 from poserior.models import ModelSpec, Regressor, flip_fused
 from poserior.structures import Target
 
-AREA_PER_BOX = 0.53
-"""The mean share of a person's box that COCO's masks cover: the object's area where only a box is known."""
-
 
 @dataclass(frozen=True, eq=False)
 class Answers:
@@ -52,7 +49,7 @@ def answer(
 ) -> Answers:
     """Run the model on crops that are upright and not mirrored.
 
-    The object's area, which the confidence depends on, is `AREA_PER_BOX` times the box's. A model without a
+    The object's area, which the confidence depends on, is ``spec.area_per_box`` times the box's. A model without a
     calibrator has the expected OKS at the mode for its confidence and takes every keypoint for visible.
 
     Args:
@@ -71,7 +68,7 @@ def answer(
     mode = distribution.mode
     crop = target.crop.to(images.device)
     box_xyxy = target.box_xyxy.to(mode)
-    area = AREA_PER_BOX * (box_xyxy[:, 2:] - box_xyxy[:, :2]).prod(-1)
+    area = spec.area_per_box * (box_xyxy[:, 2:] - box_xyxy[:, :2]).prod(-1)
     oks_sigmas = torch.tensor(spec.skeleton.oks_sigmas, dtype=mode.dtype, device=mode.device)
     widths = oks_widths(area, oks_sigmas, crop, spec.image_size)
     if model.calibrator is None:

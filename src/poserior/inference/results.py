@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from poserior.errors import InputError
-from poserior.geometry import xywh_to_xyxy
+from poserior.geometry import BOX_TO_AREA, xywh_to_xyxy
 from poserior.skeletons import Skeleton
 from poserior.structures import Evaluation
 
@@ -70,7 +70,7 @@ def results_to_evaluation(
             f" {f'one without {error}' if isinstance(error, KeyError) else error}; complete the files"
         ) from None
     sides = box_xyxy[:, 2:] - box_xyxy[:, :2]
-    area = torch.where(area > 0, area, 0.53 * sides.prod(-1))
+    area = torch.where(area > 0, area, BOX_TO_AREA * sides.prod(-1))
     sigmas = torch.tensor(skeleton.oks_sigmas, dtype=torch.float64)
 
     here: dict[Any, list[int]] = {}

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from poserior.errors import InputError
+from poserior.geometry import BOX_TO_AREA
 
 Json = dict[str, Any]
-
-BOX_TO_AREA = 0.53  # the mean ratio of mask and box of COCO's people
 
 
 def read_json(path: str | Path) -> Any:

@@ -179,7 +179,7 @@ class Progress(pl.Callback):
         names = {"loss": "train_loss_step", "val nll": "val_nll", "val error px": "val_error"}
         shown = {label: f"{float(seen[name]):.2f}" for label, name in names.items() if name in seen}
         self._bar.set_postfix({"epoch": trainer.current_epoch + 1, **shown}, refresh=False)
-        self._bar.update(min(int(done), int(self._bar.total)) - self._bar.n)
+        self._bar.update(min(int(done), int(self._bar.total or 0)) - self._bar.n)
 
     @override
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

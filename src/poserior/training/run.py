@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def train(
     train_people, val_people = data or (people(config.train_data, "train_data"), people(config.val_data, "val_data"))
     size, padding = config.image_size, config.box_padding
     batches = Data(train_people, val_people, size, padding, config.loader, config.augment, config.seed)
-    spec = model_spec(config, train_people.skeleton)
+    spec = replace(model_spec(config, train_people.skeleton), area_per_box=mean_area_per_box(train_people))
     model = build_model(spec)
     if config.warm_start is not None:
         warm_start(model, config.warm_start)
@@ -97,6 +98,14 @@ def model_spec(config: Config, skeleton: Skeleton) -> ModelSpec:
         image_size=config.image_size,
         box_padding=config.box_padding,
     )
+
+
+def mean_area_per_box(dataset: KeypointDataset, count: int = 64) -> float:
+    """The mean ratio of object's area and box, over `count` people spread evenly over the data set."""
+    count = min(count, len(dataset))
+    samples = [dataset[i * len(dataset) // count] for i in range(count)]
+    ratios = [sample.area / float((sample.box_xyxy[2:] - sample.box_xyxy[:2]).prod()) for sample in samples]
+    return sum(ratios) / len(ratios)
 
 
 def warm_start(model: Regressor, run: str | Path) -> None:
