@@ -13,7 +13,7 @@ import torch
 
 from poserior import inference
 from poserior.datasets import FaceKeypoints, Figures
-from poserior.structures import Sample
+from poserior.structures import Prediction, Sample
 
 PARTS = {
     "face14": ("right_lip_corner", "lip_centre", "left_lip_corner"),
@@ -30,6 +30,17 @@ def cover(sample: Sample, part: list[int]) -> np.ndarray:
         (x0, y0), (x1, y1) = (points.amin(0) - margin).tolist(), (points.amax(0) + margin).tolist()
         picture[max(0, round(y0)) : max(0, round(y1)), max(0, round(x0)) : max(0, round(x1))] = 127
     return picture
+
+
+def spread_and_error(
+    samples: list[Sample], people: list[list[Prediction]], members: list[int], visibility: tuple[int, ...]
+) -> str:
+    spread, error = [], []
+    for sample, (person,) in zip(samples, people, strict=True):
+        counted = torch.isin(sample.visibility[members], torch.tensor(visibility))
+        spread.append(person.covariance.diagonal(dim1=1, dim2=2).mean(1).sqrt()[members][counted])
+        error.append((person.keypoints - sample.keypoints).norm(dim=1)[members][counted])
+    return f"spread {torch.cat(spread).mean():.2f} px, error {torch.cat(error).mean():.2f} px"
 
 
 def main() -> None:
@@ -51,17 +62,12 @@ def main() -> None:
     covered = predictor([cover(sample, part) for sample in samples], boxes)
     print(f"{len(samples)} people; covered: {', '.join(PARTS[data.skeleton.name])}")
     for title, members in (("covered keypoints", part), ("all others", rest)):
-        row = [title]
-        for people in (plain, covered):
-            spread, error = [], []
-            for sample, (person,) in zip(samples, people, strict=True):
-                labelled = sample.visibility[members] > 0
-                std = person.covariance.diagonal(dim1=1, dim2=2).mean(1).sqrt()[members]
-                distance = (person.keypoints - sample.keypoints).norm(dim=1)[members]
-                spread.append(std[labelled])
-                error.append(distance[labelled])
-            row.append(f"spread {torch.cat(spread).mean():.2f} px, error {torch.cat(error).mean():.2f} px")
-        print(f"  {row[0]:18s} before: {row[1]}   after: {row[2]}")
+        cells = [spread_and_error(samples, people, members, (1, 2)) for people in (plain, covered)]
+        print(f"  {title:18s} before: {cells[0]}   after: {cells[1]}")
+    if any(bool((sample.visibility == 1).any()) for sample in samples):
+        everything = list(range(len(names)))
+        for title, visibility in (("seen", (2,)), ("hidden anyway", (1,))):
+            print(f"  {title:18s} {spread_and_error(samples, plain, everything, visibility)}")
     if args.picture:
         columns = []
         for sample, before, after in list(zip(samples, plain, covered, strict=True))[:6]:
