@@ -87,7 +87,7 @@ class Mixture(Distribution):
         return self._average([component.expectation(kernel) for component in self.components])
 
     def credible_level(self, value: Tensor) -> Tensor:
-        return level_by_nodes(self, value, NODES // 2)
+        return level_by_nodes(self, value, NODES // 4)  # every node is asked of every component
 
     def affine(self, scale: Tensor, shift: Tensor) -> "Mixture":
         return Mixture([component.affine(scale, shift) for component in self.components], self.weights)
