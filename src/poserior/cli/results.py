@@ -13,14 +13,26 @@ SHOWN = ("AP", "AR", "PCK@0.2", "EPE", "NLL", "coverage@50", "coverage@90", "pea
 
 
 def measure(
-    folder: Path, people: Any, name: str, batch_size: int = 64, workers: int = 0
+    folder: Path,
+    people: Any,
+    name: str,
+    batch_size: int = 64,
+    workers: int = 0,
+    progress: bool = True,
+    device: str | None = None,
 ) -> "tuple[Evaluation, dict[str, Any]]":
     """Evaluate the run in `folder` on `people`, and leave ``metrics.json`` there."""
     from poserior import inference, metrics
 
-    predictor = inference.load(folder)
+    predictor = inference.load(folder, device=device)
     evaluation = inference.evaluate_model(
-        predictor.model, predictor.spec, people, name, batch_size=batch_size, num_workers=workers
+        predictor.model,
+        predictor.spec,
+        people,
+        name,
+        batch_size=batch_size,
+        num_workers=workers,
+        progress=progress,
     )
     values = dict(metrics.summarise(evaluation))
     inference.write_json(folder / "metrics.json", values)

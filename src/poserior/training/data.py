@@ -132,7 +132,7 @@ class Data(pl.LightningDataModule):
             num_workers=workers,
             collate_fn=transforms.collate,
             drop_last=drop_last,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
             worker_init_fn=_one_thread,
             persistent_workers=workers > 0,
         )

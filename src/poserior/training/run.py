@@ -31,6 +31,7 @@ def train(
     resume: bool = False,
     data: tuple[KeypointDataset, KeypointDataset | None] | None = None,
     title: str | None = None,
+    progress: bool = True,
 ) -> Path:
     """Train a model and leave it in a folder.
 
@@ -43,6 +44,7 @@ def train(
         resume: go on from the folder's ``last.ckpt``, or start if there is none.
         data: training and validation people, instead of those that `config` describes.
         title: what the progress bar is called; the head's name by default.
+        progress: show that bar on stderr.
 
     Returns:
         The folder.
@@ -66,7 +68,8 @@ def train(
     module = PoseModule(model, config.image_size, config.optimiser, config.budget)
     last = output / "last.ckpt"
     with quiet():
-        trainer = _trainer(config, output, title or spec.head["class_path"], batches.val is not None)
+        bars: list[pl.Callback] = [Progress(title or spec.head["class_path"])] if progress else []
+        trainer = _trainer(config, output, bars, batches.val is not None)
         continued = last if resume and last.exists() else None
         _fit(trainer, module, batches, continued)
     if trainer.is_global_zero:
@@ -130,10 +133,10 @@ def people(part: Part | None, role: str) -> Any:
     return None if part is None else build(part, KeypointDataset, role)  # type: ignore[type-abstract]
 
 
-def _trainer(config: Config, output: Path, title: str, validates: bool) -> pl.Trainer:
+def _trainer(config: Config, output: Path, bars: list[pl.Callback], validates: bool) -> pl.Trainer:
     hardware, optimiser = config.hardware, config.optimiser
     callbacks: list[pl.Callback] = [Ema(optimiser.ema)] if optimiser.ema else []
-    callbacks += [Log(output / "log.csv"), LastCheckpoint(output / "last.ckpt"), Progress(title)]
+    callbacks += [Log(output / "log.csv"), LastCheckpoint(output / "last.ckpt"), *bars]
     return pl.Trainer(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
