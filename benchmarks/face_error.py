@@ -41,9 +41,9 @@ def main() -> None:
         single = inference.evaluate_model(
             predictor.model, predictor.spec, faces, run.name, flip_test=False, progress=False
         )
-        errors[head].append((in_eye_distances(fused), in_eye_distances(single), in_eye_distances(single, mean=True)))
+        errors[head].append((in_eye_distances(single), in_eye_distances(fused), in_eye_distances(fused, mean=True)))
         print(run.name, *(f"{error:.4f}" for error in errors[head][-1]), flush=True)
-    print("\n| head | flip test, mode | single, mode | single, mean |\n|---|---|---|---|")
+    print("\n| head | one pass, mode | flip test, mode | flip test, mean |\n|---|---|---|---|")
     for head, values in errors.items():
         cells = [
             f"{statistics.mean(column):.4f} ± {statistics.stdev(column):.4f}" if len(column) > 1 else f"{column[0]:.4f}"
