@@ -74,10 +74,11 @@ def run(args: Namespace) -> int:
     evaluations = [evaluation for evaluation, _ in results]
     metrics = {name: values for name, (_, values) in zip(HEADS, results, strict=True)}
     inference.write_json(output / "metrics.json", metrics)
+    place = "one core" if together else "the CPU"
     facts = {
         "Data": f"{len(people)} synthetic people to learn from, {len(val_people)} others to evaluate on",
         "Label noise": "Gaussian, three times wider where a keypoint is hidden",
-        "Training": f"{60 * minutes:.0f} s for each head, from random weights, on {'one core' if together else 'the CPU'}",
+        "Training": f"{60 * minutes:.0f} s for each head, from random weights, on {place}",
         "Command": f"poserior demo --minutes {args.minutes:g} --seed {args.seed}",
     }
     title = "Poserior: poses with error bars"
