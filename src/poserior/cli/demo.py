@@ -27,7 +27,7 @@ def parser() -> ArgumentParser:
     """Options of the verb."""
     options = ArgumentParser(prog="poserior demo", description=SUMMARY)
     options.add_argument("--output", metavar="DIR", help="folder for everything (default: runs/demo)")
-    options.add_argument("--minutes", type=float, default=4.5, metavar="M", help="time for all of it (default: 4.5)")
+    options.add_argument("--minutes", type=float, default=5.5, metavar="M", help="time for all of it (default: 5.5)")
     options.add_argument("--seed", type=int, default=0, metavar="S", help="of people and weights (default: 0)")
     return options
 
