@@ -54,6 +54,8 @@ class RLE(Head):
         error_clamp: standardised errors beyond this are clamped before they enter the flow; Q still sees them whole.
     """
 
+    _grid: Tensor
+
     def __init__(
         self,
         in_channels: int,
@@ -82,8 +84,9 @@ class RLE(Head):
         unit = variant == "official"
         self.regress = LocationAndScale(in_channels, num_keypoints, dim, initial_scale, scale_floor, unit)
         self.law = FlowLaw(RealNVP(dim, couplings, layers, neurons), self.base if log_s else None)
-        axis = (torch.arange(log_s_points) + 0.5) / log_s_points * 10 - 5
-        self.register_buffer("_grid", torch.cartesian_prod(*[axis] * dim), persistent=False)
+        if log_s:
+            axis = (torch.arange(log_s_points) + 0.5) / log_s_points * 10 - 5
+            self.register_buffer("_grid", torch.cartesian_prod(*[axis] * dim), persistent=False)
 
     def forward(self, features: Float[Tensor, "B C H W"]) -> Flow:
         loc, scale = self.regress(features)
@@ -113,7 +116,6 @@ class RLE(Head):
 
     def _log_s(self) -> Tensor:
         """``-log int Q G`` by a Riemann sum."""
-        assert isinstance(self._grid, Tensor)
         cell = (10 / round(len(self._grid) ** (1 / self.dim))) ** self.dim
         log_product = self.base.log_prob(self._grid) + self.law.flow.log_prob(self._grid)
         return -(log_product.logsumexp(0) + math.log(cell))
