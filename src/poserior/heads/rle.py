@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from poserior.distributions import (
     Distribution,
@@ -97,7 +97,7 @@ class RLE(Head):
         """The variant's loss per keypoint; not a negative log-likelihood unless ``log_s`` is set."""
         assert isinstance(distribution, LocScale)
         error = distribution.standardise(target)
-        log_flow = self.law.flow.log_prob(error.clamp(-self.error_clamp, self.error_clamp))
+        log_flow = self.law.flow.log_prob(nn.functional.hardtanh(error, -self.error_clamp, self.error_clamp))
         log_scale = distribution.scale.abs().log().sum(-1)
         if self.variant == "paper":
             loss = log_scale - self.base.log_prob(error) - log_flow
