@@ -1,6 +1,7 @@
 """From pictures and boxes to `Prediction`s, and from a data set to the record of an evaluation."""
 
 from poserior.inference.boxes import BoxFile, PictureBoxes
+from poserior.inference.detections import predict_people, without_duplicates
 from poserior.inference.evaluate import evaluate_model
 from poserior.inference.files import read_annotations, read_results, write_json, write_json_list
 from poserior.inference.overlay import draw_people
@@ -18,9 +19,11 @@ __all__ = [
     "find_pictures",
     "labelled_people",
     "load",
+    "predict_people",
     "read_annotations",
     "read_results",
     "results_to_evaluation",
+    "without_duplicates",
     "write_json",
     "write_json_list",
 ]
