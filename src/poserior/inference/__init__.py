@@ -7,6 +7,7 @@ from poserior.inference.files import read_annotations, read_results, write_json,
 from poserior.inference.overlay import draw_people
 from poserior.inference.pictures import Picture, find_pictures
 from poserior.inference.predictor import Predictor, load
+from poserior.inference.published import import_weights
 from poserior.inference.results import labelled_people, results_to_evaluation
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "draw_people",
     "evaluate_model",
     "find_pictures",
+    "import_weights",
     "labelled_people",
     "load",
     "predict_people",
