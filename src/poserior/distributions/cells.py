@@ -53,7 +53,8 @@ class Cells(Distribution):
         outside_share: float = OUTSIDE_SHARE,
     ) -> None:
         shape = (*batch_shape, len(counts))
-        self.counts = torch.tensor(list(counts), dtype=like.dtype, device=like.device)
+        self.shape = tuple(counts)
+        self.counts = torch.tensor(self.shape, dtype=like.dtype, device=like.device)
         self.origin = (torch.full_like(self.counts, -0.5) if origin is None else origin).expand(shape)
         self.size = (1 / self.counts if size is None else size).expand(shape)
         offset = torch.full_like(self.counts, 0.5) if offset is None else offset.clamp(MARGIN, 1 - MARGIN)
@@ -105,7 +106,7 @@ class Cells(Distribution):
 
     @property
     def covariance(self) -> Tensor:
-        spread = self._index_covariance() + torch.eye(len(self.counts)).to(self.counts) / 12
+        spread = self._index_covariance() + torch.eye(len(self.shape)).to(self.size) / 12
         cells = self.size[..., :, None] * spread * self.size[..., None, :]
         apart, share = self.plateau.mean - self._cells_mean(), self.outside_share
         between = (1 - share) * apart[..., :, None] * apart[..., None, :]
@@ -137,7 +138,7 @@ class Cells(Distribution):
     def expectation(self, kernel: Kernel) -> Tensor:
         if not isinstance(kernel, GaussianKernel):
             return average_over_nodes(self, kernel)
-        cells = self._weigh([self._kernel_means(kernel, axis) for axis in range(len(self.counts))])
+        cells = self._weigh([self._kernel_means(kernel, axis) for axis in range(len(self.shape))])
         return (1 - self.outside_share) * cells + self.outside_share * self.plateau.expectation(kernel)
 
     @torch.no_grad()
@@ -151,7 +152,7 @@ class Cells(Distribution):
         nearer = (self.offset + reach).clamp_max(1) - (self.offset - reach).clamp_min(0)
         share = nearer.prod(-1).reshape(log_mass.shape)
         mass, cells = mass + share * (mass_tied - mass), cells + share * (cells_tied - cells)
-        flat = (1 - self.plateau.law.beyond) ** len(self.counts)  # the plateau's own mass inside the box
+        flat = (1 - self.plateau.law.beyond) ** len(self.shape)  # the plateau's own mass inside the box
         level = (1 - self.outside_share) * mass + self.outside_share * flat * cells
         outside = 1 - self.outside_share * (1 - self.plateau.credible_level(value))
         return torch.where(inside, level.reshape(inside.shape), outside)
@@ -170,14 +171,9 @@ class Cells(Distribution):
         """The kernel's mean over each cell's extent on one axis, ``(..., *batch, counts[axis])``."""
         origin, size = self.origin[..., axis, None], self.size[..., axis, None]
         center, width = kernel.center[..., axis, None], kernel.width[..., axis, None]
-        edges = origin + size * torch.arange(int(self.event_counts[axis]) + 1, dtype=size.dtype, device=size.device)
+        edges = origin + size * torch.arange(self.shape[axis] + 1, dtype=size.dtype, device=size.device)
         below = torch.erf((edges - center) / (math.sqrt(2) * width))
         return math.sqrt(math.pi / 2) * width / size * below.diff(dim=-1)
-
-    @property
-    @abstractmethod
-    def event_counts(self) -> tuple[int, ...]:
-        """Cells on each axis, in the order of coordinates."""
 
 
 def _mean_index(mass: Tensor) -> Tensor:

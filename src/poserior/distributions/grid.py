@@ -42,18 +42,14 @@ class Grid(Cells):
         outside_share: float = OUTSIDE_SHARE,
     ) -> None:
         batch_shape = logits.shape[: logits.dim() - dim]
-        self._shape = logits.shape[logits.dim() - dim :]
+        cells = logits.shape[logits.dim() - dim :]
         self.flat_log_mass = logits.flatten(-dim).log_softmax(-1)
-        super().__init__(self.event_counts, batch_shape, logits, origin, size, offset, outside_share)
-
-    @property
-    def event_counts(self) -> tuple[int, ...]:
-        return tuple(self._shape[::-1])
+        super().__init__(cells[::-1], batch_shape, logits, origin, size, offset, outside_share)
 
     @property
     def log_mass(self) -> Tensor:
         """``(*batch, [Z,] H, W)``, summing to one after `exp`."""
-        return self.flat_log_mass.unflatten(-1, self._shape)
+        return self.flat_log_mass.reshape(*self.batch_shape, *self.shape[::-1])
 
     def cell_log_mass(self, index: Tensor) -> Tensor:
         return look_up(self.flat_log_mass, self._flat(index))
@@ -62,18 +58,17 @@ class Grid(Cells):
         return self._unflat(self.flat_log_mass.argmax(-1))
 
     def marginals(self) -> list[Tensor]:
-        mass, dim = self.log_mass.exp(), len(self._shape)
-        return [mass.sum([-1 - other for other in range(dim) if other != axis]) for axis in range(dim)]
+        return marginals(self.log_mass.exp(), len(self.shape))
 
     def affine(self, scale: Tensor, shift: Tensor) -> "Grid":
         return self._like(self.log_mass, scale * self.origin + shift, scale * self.size, self.offset)
 
     def __getitem__(self, index: Any) -> "Grid":
         moved = [index_batch(part, index) for part in (self.origin, self.size, self.offset)]
-        return self._like(index_batch(self.log_mass, index, len(self._shape)), *moved)
+        return self._like(index_batch(self.log_mass, index, len(self.shape)), *moved)
 
     def _like(self, log_mass: Tensor, origin: Tensor, size: Tensor, offset: Tensor) -> "Grid":
-        return Grid(log_mass, len(self._shape), origin, size, offset, self.outside_share)
+        return Grid(log_mass, len(self.shape), origin, size, offset, self.outside_share)
 
     def _index_covariance(self) -> Tensor:
         cells = self._unflat(torch.arange(self.flat_log_mass.shape[-1], device=self.counts.device)).to(self.counts)
@@ -88,7 +83,7 @@ class Grid(Cells):
 
     def _node_places(self, count: int) -> Tensor:
         # One coordinate walks the cells row by row, the others place the point in its cell.
-        uniform = uniform_nodes(count, len(self._shape) + 1).to(self.counts)
+        uniform = uniform_nodes(count, len(self.shape) + 1).to(self.counts)
         mass = self.flat_log_mass.exp()
         index, _ = invert(mass, uniform[:, 0].expand(*self.batch_shape, count))
         places = uniform[:, 1:].reshape(count, *[1] * len(self.batch_shape), -1)
@@ -97,7 +92,7 @@ class Grid(Cells):
     def _weigh(self, per_axis: list[Tensor]) -> Tensor:
         total = self.log_mass.exp()
         for axis, factors in enumerate(per_axis):  # x, the last axis, first
-            apart = factors.unflatten(-1, (*[1] * (len(per_axis) - axis - 1), -1))
+            apart = factors.reshape(*factors.shape[:-1], *[1] * (len(per_axis) - axis - 1), -1)
             total = (total * apart).sum(-1)
         return total
 
@@ -107,13 +102,28 @@ class Grid(Cells):
 
     def _flat(self, index: Tensor) -> Tensor:
         flat = torch.zeros_like(index[..., 0])
-        for axis in reversed(range(len(self._shape))):
-            flat = flat * self.event_counts[axis] + index[..., axis]
+        for axis in reversed(range(len(self.shape))):
+            flat = flat * self.shape[axis] + index[..., axis]
         return flat
 
     def _unflat(self, flat: Tensor) -> Tensor:
         parts = []
-        for count in self.event_counts:
+        for count in self.shape:
             parts.append(flat % count)
             flat = flat // count
         return torch.stack(parts, -1)
+
+
+def marginals(mass: Float[Tensor, "..."], dim: int) -> list[Tensor]:
+    """Sums of ``(*batch, [Z,] H, W)`` along each axis, in the order of coordinates.
+
+    >>> [part.tolist() for part in marginals(torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), 2)]
+    [[5.0, 7.0, 9.0], [6.0, 15.0]]
+    """
+    parts = []
+    for axis in range(dim):
+        total = mass
+        for other in range(dim):
+            total = total if other == axis else total.sum(-1 - other, keepdim=True)
+        parts.append(total.flatten(-dim))
+    return parts

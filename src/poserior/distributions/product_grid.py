@@ -31,12 +31,8 @@ class ProductGrid(Cells):
         outside_share: float = OUTSIDE_SHARE,
     ) -> None:
         self.log_masses = [axis.log_softmax(-1) for axis in logits]
-        first = self.log_masses[0]
-        super().__init__(self.event_counts, first.shape[:-1], first, origin, size, offset, outside_share)
-
-    @property
-    def event_counts(self) -> tuple[int, ...]:
-        return tuple(axis.shape[-1] for axis in self.log_masses)
+        first, counts = self.log_masses[0], [axis.shape[-1] for axis in self.log_masses]
+        super().__init__(counts, first.shape[:-1], first, origin, size, offset, outside_share)
 
     def cell_log_mass(self, index: Tensor) -> Tensor:
         parts = [look_up(log_mass, index[..., axis]) for axis, log_mass in enumerate(self.log_masses)]
@@ -53,8 +49,9 @@ class ProductGrid(Cells):
         return ProductGrid(self.log_masses, origin, size, self.offset, self.outside_share)
 
     def __getitem__(self, index: Any) -> "ProductGrid":
-        moved = [index_batch(part, index) for part in (self.origin, self.size, self.offset)]
-        return ProductGrid([index_batch(part, index) for part in self.log_masses], *moved, self.outside_share)
+        origin, size, offset = (index_batch(part, index) for part in (self.origin, self.size, self.offset))
+        log_masses = [index_batch(part, index) for part in self.log_masses]
+        return ProductGrid(log_masses, origin, size, offset, self.outside_share)
 
     def _index_covariance(self) -> Tensor:
         variances = []
@@ -93,7 +90,7 @@ class ProductGrid(Cells):
         for held in walked.unbind(-1):
             joint = held[..., None] + between
             above, cells = ranked.above((log_mass[..., None] - joint).movedim(0, -2).flatten(-2))
-            shape = (len(log_mass), between.shape[-1])
-            mass = mass + (above.unflatten(-1, shape) * joint.exp()[..., None, :]).sum(-1).movedim(-1, 0)
-            share = share + cells.unflatten(-1, shape).mean(-1).movedim(-1, 0) / walked.shape[-1]
+            shape = (*self.batch_shape, len(log_mass), between.shape[-1])
+            mass = mass + (above.reshape(shape) * joint.exp()[..., None, :]).sum(-1).movedim(-1, 0)
+            share = share + cells.reshape(shape).mean(-1).movedim(-1, 0) / walked.shape[-1]
         return mass, share

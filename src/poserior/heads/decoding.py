@@ -73,7 +73,7 @@ def newton_step(slope: Float[Tensor, "*B D"], curve: Float[Tensor, "*B D D"]) ->
 
 
 def _peak_patch(maps: Tensor, radius: int) -> tuple[Tensor, Tensor]:
-    """The cells within `radius` of the highest ``(B, K, *(2 radius + 1)^D)``, and per axis whether it has neighbours."""
+    """The cells within `radius` of the highest, ``(B, K, *cells)``, and per axis whether it has both neighbours."""
     shape = maps.shape[2:]
     dim = len(shape)
     flat = maps.flatten(2).argmax(-1)
@@ -106,7 +106,9 @@ def _at(patch: Tensor, shift: dict[int, int]) -> Tensor:
     """The patch at a shift from its centre: axis (0 is x) to cells."""
     middle = patch.shape[-1] // 2
     dim = patch.dim() - 2
-    return patch[(..., *[middle + shift.get(axis, 0) for axis in reversed(range(dim))])]
+    for axis in range(dim):
+        patch = patch[..., middle + shift.get(axis, 0)]
+    return patch
 
 
 def _slope_and_curve(patch: Tensor, dim: int) -> tuple[Tensor, Tensor]:

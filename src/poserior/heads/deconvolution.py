@@ -42,9 +42,12 @@ class Deconvolution(nn.Module):
         self.stem = nn.Sequential(*layers)
         self.maps = nn.Conv2d(in_channels, num_keypoints * (depth_cells or 1), 1)
         nn.init.normal_(self.maps.weight, std=0.001)
-        nn.init.zeros_(self.maps.bias)
+        if self.maps.bias is not None:
+            nn.init.zeros_(self.maps.bias)
         self.num_keypoints, self.depth_cells = num_keypoints, depth_cells
 
     def forward(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K *cells"]:
         maps: Tensor = self.maps(self.stem(features)).to(self.maps.weight.dtype)
-        return maps if self.depth_cells is None else maps.unflatten(1, (self.num_keypoints, self.depth_cells))
+        if self.depth_cells is None:
+            return maps
+        return maps.reshape(len(maps), self.num_keypoints, self.depth_cells, *maps.shape[2:])

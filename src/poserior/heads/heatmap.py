@@ -34,8 +34,8 @@ class Heatmap(Head):
 
     The density is the map, negative values cut off, normalised over the cells and divided by the cells' size. Nothing
     in the loss asks for that to be a good density: a perfect map is a Gaussian of `target_scale` cells whatever
-    the labels' noise, and faint background adds up over thousands of cells. Its `mode` is the decoded point. Decoding moves
-    it within the highest cell only, and on a density that is constant on cells every point there is a maximum.
+    the labels' noise, and faint background adds up over thousands of cells. Its `mode` is the decoded point. Decoding
+    moves it within the highest cell only, and on a density that is constant on cells every point there is a maximum.
 
     Source: Xiao et al., "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018; decoding: see `decode`.
 

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from poserior.distributions.grid import marginals
 from poserior.heads.deconvolution import Deconvolution
 from poserior.heads.pooled import PooledLinear, bounded_scale, raw_of_scale
 
@@ -24,21 +25,14 @@ def cell_squares(maps: Float[Tensor, "B K *cells"], point: Float[Tensor, "B K D"
     for axis in range(dim):
         count = maps.shape[-1 - axis]
         away = count * (cell_centres(count, maps) - point[..., axis, None])
-        total = total + away.square().unflatten(-1, (-1, *[1] * axis)).unflatten(
-            -1 - axis, (*[1] * (dim - 1 - axis), -1)
-        )
+        total = total + away.square().reshape(*point.shape[:-1], *[1] * (dim - 1 - axis), count, *[1] * axis)
     return total
 
 
 def soft_argmax(log_map: Float[Tensor, "B K *cells"]) -> Float[Tensor, "B K D"]:
     """Mean of the cells' centres under a map of log masses: ``(x, y[, z])``, crop-normalised."""
-    mass = log_map.exp()
-    dim = mass.dim() - 2
-    point = []
-    for axis in range(dim):
-        marginal = mass.sum([-1 - other for other in range(dim) if other != axis])
-        point.append(marginal @ cell_centres(marginal.shape[-1], marginal))
-    return torch.stack(point, -1)
+    parts = marginals(log_map.exp(), log_map.dim() - 2)
+    return torch.stack([part @ cell_centres(part.shape[-1], part) for part in parts], -1)
 
 
 class SoftArgmax(nn.Module):
@@ -73,8 +67,8 @@ class SoftArgmax(nn.Module):
 
     def log_map(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K *cells"]:
         """Log masses that sum to one over the cells."""
-        maps = self.draw(features) / self.temperature
-        return maps.flatten(2).log_softmax(-1).unflatten(-1, maps.shape[2:])
+        maps: Tensor = self.draw(features) / self.temperature
+        return maps.flatten(2).log_softmax(-1).reshape(maps.shape)
 
     def forward(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K D"]:
         return soft_argmax(self.log_map(features))
