@@ -24,6 +24,7 @@ VARIANTS = {
         {"image_size": (12, 10), "split": 0.5, "depth_bins": 4, "mean_weight": 0.2, "variance_weight": 0.05},
     ],
     heads.SoftArgmaxRLE: [{"depth_cells": 6, **FLOW}, {**SMALL, **FLOW, "base": "gaussian"}],
+    heads.AuxiliaryHeatmapRLE: [{**SMALL, **FLOW}],
     heads.Fixed: [{"base": "laplace"}, {"base": "gaussian"}],
     heads.RLE: [
         {"base": base, "variant": variant}

@@ -1,5 +1,6 @@
 """Heads: features to densities. One head, one file; the module is the registry."""
 
+from poserior.heads.auxiliary_heatmap_rle import AuxiliaryHeatmapRLE
 from poserior.heads.base import Head
 from poserior.heads.bins import Bins
 from poserior.heads.dle import DLE
@@ -11,4 +12,16 @@ from poserior.heads.laplace import Laplace
 from poserior.heads.rle import RLE
 from poserior.heads.soft_argmax_rle import SoftArgmaxRLE
 
-__all__ = ["DLE", "RLE", "Bins", "Fixed", "Gaussian", "Head", "Heatmap", "Integral", "Laplace", "SoftArgmaxRLE"]
+__all__ = [
+    "DLE",
+    "RLE",
+    "AuxiliaryHeatmapRLE",
+    "Bins",
+    "Fixed",
+    "Gaussian",
+    "Head",
+    "Heatmap",
+    "Integral",
+    "Laplace",
+    "SoftArgmaxRLE",
+]
