@@ -85,7 +85,7 @@ def test_two_steps(name, people, tmp_path, capsys):
 
 
 def test_every_configuration_is_tried():
-    assert READY == list(CONTENT)
+    assert list(CONTENT) == READY
 
 
 @pytest.mark.parametrize("text", BACKBONES, ids=[f"{b[0]['name']}-{b[1]}" for b in map(yaml.safe_load, BACKBONES)])

@@ -99,7 +99,7 @@ def step_seconds(
             with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16):
                 loss = model.loss(images, targets[name])
             optimisers[name].zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimisers[name].step()
             seconds[name].append(_now(device) - start)
     return {name: statistics.median(times[WARM_UP:]) for name, times in seconds.items()}
