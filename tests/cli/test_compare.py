@@ -44,7 +44,11 @@ def test_compare_trains_each_head_and_seed_once(small_config, tmp_path, capsys):
         assert single[0] != single[1]
         assert values["mean"]["NLL"] == pytest.approx(sum(single) / 2)
         assert values["std"]["NLL"] == pytest.approx(abs(single[0] - single[1]) / math.sqrt(2))
+        assert values["cost"]["parameters (M)"] > 0.1
+        assert values["cost"]["head GFLOPs"] < values["cost"]["backbone GFLOPs"]
+    assert found["L1"]["cost"]["step, relative"] == 1
     printed = capsys.readouterr().out
+    assert "step, relative" in printed
     assert (output / "table.md").read_text(encoding="utf-8") in printed
     assert "<html" in (output / "report.html").read_text(encoding="utf-8")
     assert "lr: 0.004" in (output / "L1-seed3" / "config.yaml").read_text(encoding="utf-8")

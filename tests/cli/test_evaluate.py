@@ -173,3 +173,59 @@ def test_real_pictures_with_a_model_that_knows_nothing(run_folder_coco, real_dat
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["num_people"] == 393
     assert metrics["AP"] < 0.05
+
+
+@pytest.fixture
+def detections(data):
+    """The annotated boxes; the first once more, moved by a hair; one that hardly scores; another category's."""
+    boxes = [{"image_id": n + 1, "category_id": 1, "bbox": [5, 5, 50, 50], "score": 0.5 + 0.1 * n} for n in range(4)]
+    boxes.append({"image_id": 1, "category_id": 1, "bbox": [5, 5, 50, 50.01], "score": 0.4})
+    boxes.append({"image_id": 2, "category_id": 1, "bbox": [0, 0, 20, 20], "score": 0.01})
+    boxes.append({"image_id": 3, "category_id": 2, "bbox": [5, 5, 50, 50], "score": 1.0})
+    path = data / "boxes.json"
+    path.write_text(json.dumps(boxes))
+    return path
+
+
+def of_boxes(run_folder, data, detections, *words):
+    files = ["--annotations", data / "labels.json", "--images", data / "images", "--output", data / "out"]
+    code = call("--run", run_folder, *files, "--boxes", detections, *words)
+    return code, data / "out"
+
+
+def test_detected_boxes(run_folder, data, detections, capsys):
+    code, out = of_boxes(run_folder, data, detections, "--score-threshold", 0.1)
+    assert code == 0
+    results = json.loads((out / "results.json").read_text())
+    assert [entry["image_id"] for entry in results] == [1, 2, 3, 4]  # the double has gone, the better box stayed
+    for entry, box_score in zip(results, (0.5, 0.6, 0.7, 0.8), strict=True):
+        # fused: the box's score times the mean confidence (this run has no opinion on visibility but a constant)
+        weights = np.array(entry["visibility"])
+        expected = box_score * (weights * entry["confidence"]).sum() / weights.sum()
+        assert entry["score"] == pytest.approx(expected, abs=2e-4)
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert (metrics["num_people"], metrics["num_matched"], metrics["num_results"]) == (4, 4, 4)
+    assert (out / "report.html").stat().st_size > 10_000
+    # the same people in the annotated boxes give the same AP, EPE and so on
+    assert call("--run", run_folder, "--annotations", data / "labels.json", "--images", data / "images",
+                "--output", data / "given") == 0  # fmt: skip
+    given = json.loads((data / "given" / "metrics.json").read_text())
+    for key in ("AP", "EPE", "PCK@0.2", "OKS", "pearson"):
+        assert metrics[key] == pytest.approx(given[key], abs=1e-3)
+
+
+def test_all_boxes_or_the_best_of_each_picture(run_folder, data, detections):
+    code, out = of_boxes(run_folder, data, detections, "--oks-nms", "null", "--no-flip-test")
+    assert code == 0
+    assert len(json.loads((out / "results.json").read_text())) == 6
+    code, out = of_boxes(run_folder, data, detections, "--oks-nms", "null", "--max-boxes", 1, "--no-flip-test")
+    assert code == 0
+    assert [entry["image_id"] for entry in json.loads((out / "results.json").read_text())] == [1, 2, 3, 4]
+
+
+def test_boxes_that_cannot_be_used(run_folder, data, detections, capsys):
+    assert of_boxes(run_folder, data, detections, "--score-threshold", 2)[0] == 2
+    assert "lower --score-threshold" in capsys.readouterr().err
+    words = ["--results", data / "results.json", "--annotations", data / "labels.json", "--boxes", detections]
+    assert call(*words) == 2
+    assert "expected --boxes with --run" in capsys.readouterr().err

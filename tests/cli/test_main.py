@@ -5,6 +5,7 @@ import pytest
 
 import poserior
 from poserior.cli import main
+from poserior.cli.main import VERBS
 from poserior.errors import InputError
 
 
@@ -28,7 +29,7 @@ def test_help_is_fast_and_imports_no_torch():
     assert set(imported) == {"False"}
     assert min(map(float, seconds)) < 0.5  # of the processor: what else the machine does takes no part
     done = runs[0]
-    for name in ("demo", "train", "evaluate", "predict", "compare"):
+    for name in VERBS:
         assert f"\n  {name} " in done.stdout
 
 
@@ -50,7 +51,7 @@ def test_version(capsys):
 def test_unknown_verb(capsys):
     assert main(["trian"]) == 2
     assert capsys.readouterr().err == (
-        "poserior: expected a verb (demo, train, evaluate, predict, compare), found 'trian'; see poserior --help\n"
+        f"poserior: expected a verb ({', '.join(VERBS)}), found 'trian'; see poserior --help\n"
     )
 
 

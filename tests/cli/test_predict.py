@@ -154,3 +154,26 @@ def test_the_astronaut(run_folder, real_data, tmp_path):
     (entry,) = read(tmp_path)
     assert entry["bbox"] == [0, 0, 512, 512]
     assert len(entry["keypoints"]) == 3 * skeletons.load("lsp14").num_keypoints
+
+
+def test_duplicates_go_where_asked(run_folder, pictures, tmp_path):
+    box = {"image_id": "b.jpg", "bbox": [5, 5, 30, 40], "category_id": 1}
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(
+        json.dumps([{**box, "score": 0.4}, {**box, "score": 0.9}, {**box, "image_id": "c.png", "score": 0.5}])
+    )
+    words = [
+        pictures / "b.jpg",
+        pictures / "c.png",
+        "--run",
+        run_folder,
+        "--boxes",
+        boxes,
+        "--no-overlays",
+        "--no-flip-test",
+    ]
+    assert call(*words, "--output", tmp_path / "all") == 0
+    assert call(*words, "--oks-nms", 0.9, "--output", tmp_path / "best") == 0
+    everybody = read(tmp_path / "all")
+    assert len(everybody) == 3
+    assert read(tmp_path / "best") == everybody[1:]

@@ -351,3 +351,12 @@ def test_many_people_are_cheap_to_hold(tmp_path, picture) -> None:
     dataset = CocoKeypoints(tmp_path / "a.json", tmp_path)
     assert len(dataset) == 10_000
     assert len(pickle.dumps(dataset)) < 2 * 10_000 * 260  # annotated people and samples: 15 times that is 78 MB
+
+
+def test_the_best_detections_of_each_picture(fake_coco):
+    fake_coco.boxes = [
+        {"image_id": image, "category_id": 1, "bbox": [2, 3, 10, 20], "score": score}
+        for image, score in [(20, 0.2), (10, 0.3), (20, 0.9), (10, 0.3), (20, 0.5), (10, 0.1)]
+    ]
+    best = CocoKeypoints(fake_coco.annotations, fake_coco.images, boxes=fake_coco.detections, max_boxes=2)
+    assert [best[n].annotation_id for n in range(len(best))] == [1, 2, 3, 4]

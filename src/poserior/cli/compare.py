@@ -15,6 +15,7 @@ from poserior.errors import InputError
 from poserior.training.config import Optimiser
 
 if TYPE_CHECKING:
+    from poserior.skeletons import Skeleton
     from poserior.structures import Evaluation
     from poserior.training import Config
 
@@ -22,6 +23,9 @@ SUMMARY = "train several heads under one budget and several seeds -> one table"
 
 TUNED = ("lr", "loss_weight", "weight_decay", "clip", "ema")
 """Settings of the optimiser that a head may have for itself."""
+
+COSTS = ("parameters (M)", "backbone GFLOPs", "head GFLOPs", "step, relative")
+"""What the table tells of a model's cost."""
 
 
 def parser() -> ArgumentParser:
@@ -72,8 +76,10 @@ def run(args: Namespace) -> int:
             print(f"{name}, seed {seed}: {folder}", flush=True)
             runs[name].append(_run_once(replace(configs[name], seed=seed), folder, name, (train_people, val_people)))
 
-    text = summary_table(runs)
-    inference.write_json(output / "compare.json", {"seeds": args.seeds, "heads": _summaries(runs)})
+    costs = head_costs(configs, train_people.skeleton)
+    text = summary_table(runs, costs)
+    summaries = {name: {**summary, "cost": costs[name]} for name, summary in _summaries(runs).items()}
+    inference.write_json(output / "compare.json", {"seeds": args.seeds, "heads": summaries})
     with inference.files.replacing(output / "table.md") as file:
         file.write(text + "\n")
     first = {name: output / f"{name}-seed{config.seed}" for name in names}
@@ -101,10 +107,51 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
     return mean, math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
-def summary_table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """Heads down, metrics across, ``mean ± spread`` in the cells."""
+def summary_table(
+    runs: Mapping[str, Sequence[Mapping[str, Any]]], costs: Mapping[str, Mapping[str, float]] | None = None
+) -> str:
+    """Heads down, metrics across, ``mean ± spread`` in the cells; then what each head costs."""
     columns = [key for key in SHOWN if all(key in numbers(values) for head in runs.values() for values in head)]
-    return table(columns, {name: [_cell(values, key) for key in columns] for name, values in runs.items()})
+    rows = {name: [_cell(values, key) for key in columns] for name, values in runs.items()}
+    if costs is None:
+        return table(columns, rows)
+    full = {name: [*cells, *(f"{costs[name][key]:.3g}" for key in COSTS)] for name, cells in rows.items()}
+    return table([*columns, *COSTS], full)
+
+
+def head_costs(configs: Mapping[str, "Config"], skeleton: "Skeleton") -> dict[str, dict[str, float]]:
+    """What each configuration's model costs; the time of a training step is relative to the first one's.
+
+    FLOPs are multiply-adds, as pose papers count them.
+    """
+    import torch
+
+    from poserior.models import build_model
+    from poserior.training.cost import model_cost, step_seconds
+    from poserior.training.run import model_spec
+
+    models, costs = {}, {}
+    with torch.random.fork_rng():
+        for name, config in configs.items():
+            own = replace(config, backbone=replace(config.backbone, pretrained=False))  # weights cost nothing
+            models[name] = build_model(model_spec(own, skeleton))
+            costs[name] = model_cost(models[name].backbone, models[name].head, config.image_size)
+        device = (
+            "cuda" if config.hardware.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available() else "cpu"
+        )
+        bf16 = config.hardware.precision == "bf16-mixed"
+        seconds = step_seconds(models, config.image_size, config.loader.batch_size, device=device, bf16=bf16)
+    first = seconds[next(iter(configs))]
+    return {
+        name: {
+            "parameters (M)": (cost.backbone_parameters + cost.head_parameters) / 1e6,
+            "backbone GFLOPs": cost.backbone_flops / 1e9,
+            "head GFLOPs": cost.head_flops / 1e9,
+            "step (s)": seconds[name],
+            "step, relative": seconds[name] / first,
+        }
+        for name, cost in costs.items()
+    }
 
 
 def _cell(runs: Sequence[Mapping[str, Any]], key: str) -> str:

@@ -22,6 +22,22 @@ def parser() -> ArgumentParser:
     verb.add_argument("--annotations", type=str, required=True, help="COCO keypoint annotations, .json or .json.gz")
     verb.add_argument("--images", type=str | None, default=None, help="the annotated pictures: a folder, .tar or .zip")
     verb.add_argument(
+        "--boxes",
+        type=str | None,
+        default=None,
+        help="with --run: a JSON list of detections (image_id, category_id, bbox, score) in place of annotated boxes",
+    )
+    verb.add_argument(
+        "--score-threshold", type=float, default=0.0, help="with --boxes: leave out boxes that score less"
+    )
+    verb.add_argument("--max-boxes", type=int | None, default=None, help="with --boxes: the N best of each picture")
+    verb.add_argument(
+        "--oks-nms",
+        type=float | None,
+        default=0.9,
+        help="with --boxes: of people whose keypoints' OKS is above, keep the best-scored; null for all (default 0.9)",
+    )
+    verb.add_argument(
         "--skeleton", type=str, default="coco17", help="with --results: a skeleton's name or YAML file (default coco17)"
     )
     verb.add_argument(
@@ -43,13 +59,17 @@ def run(args: Namespace) -> int:
     """Evaluate, write ``metrics.json`` and ``report.html``, print a table."""
     if (args.run is None) == (args.results is None):
         raise InputError("expected either --run or --results, found both or none; give one of them")
+    if args.run is None and args.boxes is not None:
+        raise InputError("expected --boxes with --run, found it with --results; leave it out")
     if args.run is not None and args.images is None:
         raise InputError("expected --images with --run, found none; name the folder or archive of the pictures")
     beside = Path(args.run) if args.run is not None else Path(args.results).parent
     stem = Path(args.annotations).name.removesuffix(".gz").removesuffix(".json")
     output = Path(args.output) if args.output is not None else beside / f"evaluation-{stem}"
 
-    if args.run is not None:
+    if args.boxes is not None:
+        evaluation, metrics, pictures, facts = _of_boxes(args, output)
+    elif args.run is not None:
         evaluation, metrics, pictures, facts = _of_run(args)
     else:
         evaluation, metrics, pictures, facts = _of_results(args)
@@ -100,6 +120,53 @@ def _of_run(args: Namespace) -> "tuple[Evaluation, dict[str, Any], Any, dict[str
     category = data.category[0]
     results = evaluation_to_coco(evaluation, category)[1]
     return evaluation, summarise(evaluation, results, data.coco_dict(), category), picture_of(data), facts
+
+
+def _of_boxes(args: Namespace, output: Path) -> "tuple[Evaluation, dict[str, Any], Any, dict[str, str]]":
+    """People in detected boxes, first a results file, then measured as any results file."""
+    from poserior import datasets, inference
+    from poserior.metrics import summarise
+
+    predictor = inference.load(args.run, flip_test=args.flip_test, batch_size=args.batch_size, device=args.device)
+    spec = predictor.spec
+    boxes = datasets.CocoKeypoints(
+        args.annotations,
+        args.images,
+        skeleton=spec.skeleton,
+        boxes=args.boxes,
+        min_score=args.score_threshold,
+        max_boxes=args.max_boxes,
+    )
+    if not len(boxes):
+        raise InputError(
+            f"expected detections of category {boxes.category[0]} in {args.boxes} that score at least"
+            f" {args.score_threshold:g}, found none; correct the file or lower --score-threshold"
+        )
+    name = Path(args.run).resolve().name
+    people = inference.predict_people(predictor, boxes, f"evaluate {name}", args.workers)
+    if args.oks_nms is not None:
+        people = inference.without_duplicates(people, spec.area_per_box, args.oks_nms)
+    results = [person.to_coco(boxes.category[0]) for person in people]
+    inference.write_json_list(output / "results.json", iter(results))
+    annotations = boxes.coco_dict()
+    evaluation = inference.results_to_evaluation(results, annotations, spec.skeleton, name)
+    metrics: dict[str, Any] = summarise(evaluation, results, annotations, boxes.category[0])
+    metrics["num_people"] = len(inference.labelled_people(annotations, results))
+    metrics["num_matched"] = len(evaluation.image_id)
+    metrics["num_results"] = len(results)
+    labelled = datasets.CocoKeypoints(args.annotations, args.images, skeleton=spec.skeleton)
+    places = {int(number): n for n, number in enumerate(labelled.samples.annotation_id)}
+    shown = picture_of(labelled)
+    facts = {
+        "Run": str(args.run),
+        "Annotations": str(args.annotations),
+        "Boxes": f"{args.boxes}: {len(boxes)}, of which {len(results)} stay",
+        "OKS-NMS": "off" if args.oks_nms is None else f"{args.oks_nms:g}",
+        "People": f"{metrics['num_people']}, of whom {metrics['num_matched']} have a result",
+        "Skeleton": spec.skeleton.name,
+        "Flip test": "yes" if args.flip_test else "no",
+    }
+    return evaluation, metrics, lambda n: shown(places[evaluation.annotation_id[n]]), facts
 
 
 def _of_results(args: Namespace) -> "tuple[Evaluation, dict[str, Any], None, dict[str, str]]":

@@ -9,7 +9,7 @@ from typing import Protocol, cast, runtime_checkable
 from poserior import __version__
 from poserior.errors import InputError
 
-VERBS = ("demo", "train", "evaluate", "predict", "compare")
+VERBS = ("demo", "train", "evaluate", "predict", "compare", "import-weights")
 
 
 @runtime_checkable
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def usage() -> str:
     """What ``poserior --help`` prints."""
-    verbs = "\n".join(f"  {name:10s} {_verb(name).SUMMARY}" for name in VERBS)
+    verbs = "\n".join(f"  {name:14s} {_verb(name).SUMMARY}" for name in VERBS)
     return (
         "usage: poserior VERB [options]\n\nProbabilistic regression in vision: every keypoint with its error bar.\n\n"
         f"verbs:\n{verbs}\n\n`poserior VERB --help` tells a verb's options; `poserior demo` is a good start."
@@ -56,7 +56,7 @@ def usage() -> str:
 
 
 def _verb(name: str) -> Verb:
-    return cast(Verb, import_module(f"poserior.cli.{name}"))
+    return cast(Verb, import_module(f"poserior.cli.{name.replace('-', '_')}"))
 
 
 def _run(verb: Verb, words: list[str]) -> int:

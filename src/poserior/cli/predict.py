@@ -41,6 +41,12 @@ def parser() -> ArgumentParser:
     verb.add_argument("--batch-size", type=int, default=64, help="crops per pass")
     verb.add_argument("--score-threshold", type=float, default=0.0, help="leave out people with a lower score")
     verb.add_argument(
+        "--oks-nms",
+        type=float | None,
+        default=None,
+        help="of people in a picture whose keypoints' OKS is above, keep the best-scored (0.9 is usual; default: off)",
+    )
+    verb.add_argument(
         "--skip-unreadable",
         action=ActionYesNo(yes_prefix="", no_prefix="no-"),
         default=False,
@@ -77,6 +83,8 @@ def _entries(
     bar: Any,
 ) -> Iterator[dict[str, Any]]:
     """The results, chunk by chunk; the chunk's overlays are written on the way."""
+    from poserior.inference import without_duplicates
+
     for chunk in _chunks(args, pictures, boxes, bar):
         images = [image for _, image, _ in chunk]
         people = predictor(
@@ -87,6 +95,8 @@ def _entries(
         )
         for (picture, image, _), everybody in zip(chunk, people, strict=True):
             shown = [person for person in everybody if person.score >= args.score_threshold]
+            if args.oks_nms is not None:
+                shown = without_duplicates(shown, predictor.spec.area_per_box, args.oks_nms)
             if args.overlays:
                 _write_overlay(output / "overlays" / picture.name, image, shown)
             yield from (person.to_coco() for person in shown)

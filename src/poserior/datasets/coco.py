@@ -32,6 +32,7 @@ class CocoKeypoints(PeopleDataset):
         boxes: a JSON list of detections (COCO's results format: image_id, category_id, bbox, score). Then there is one
             unlabelled sample per detection, its area 0.53 times the box's, its annotation_id the position in the list.
         min_score: detections below are left out.
+        max_boxes: of each picture's detections the so many best-scored ones count; None for all.
         skip_corrupt: decode every picture at once and leave out those that cannot be decoded (`num_skipped` people).
 
     Raises:
@@ -50,6 +51,7 @@ class CocoKeypoints(PeopleDataset):
         category: int | str | None = None,
         boxes: str | Path | None = None,
         min_score: float = 0.0,
+        max_boxes: int | None = None,
         skip_corrupt: bool = False,
     ) -> None:
         self.annotation_file = Path(annotations)
@@ -60,7 +62,7 @@ class CocoKeypoints(PeopleDataset):
             if not len(samples):
                 raise InputError(f"expected at least one person with a labelled keypoint in {annotations}, found none")
         else:
-            samples = _read_boxes(boxes, pictures, categories, skeleton.num_keypoints, min_score)
+            samples = _read_boxes(boxes, pictures, categories, skeleton.num_keypoints, min_score, max_boxes)
         super().__init__(people, samples, pictures, open_images(images), skeleton, skip_corrupt, categories[0])
 
 
@@ -177,7 +179,12 @@ def _same_names(names: Any, skeleton: Skeleton) -> bool:
 
 
 def _read_boxes(
-    path: str | Path, pictures: Pictures, categories: list[tuple[int, str]], count: int, min_score: float
+    path: str | Path,
+    pictures: Pictures,
+    categories: list[tuple[int, str]],
+    count: int,
+    min_score: float,
+    max_boxes: int | None,
 ) -> People:
     where = f"the boxes of {path}"
     found, chosen = records(load_json(path), where), {number for number, _ in categories}
@@ -185,8 +192,11 @@ def _read_boxes(
     of_category = column(found, "category_id", where)
     keep = np.array([number in chosen for number in of_category], bool) & (scores >= min_score)
     index = np.flatnonzero(keep)
+    picture = _pictures_of([found[i] for i in index], pictures, where)
+    if max_boxes is not None:
+        best = _best(picture, scores[index], max_boxes)
+        index, picture = index[best], picture[best]
     rows = [found[i] for i in index]
-    picture = _pictures_of(rows, pictures, where)
     boxes = _boxes(rows, picture, pictures, np.ones(len(rows), bool), where)
     return People(
         picture=picture,
@@ -199,6 +209,14 @@ def _read_boxes(
         score=scores[index].astype(np.float32),
         head_size=np.full(len(rows), np.nan, np.float32),
     )
+
+
+def _best(picture: NDArray[np.int64], scores: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """The `count` best-scored entries of each picture, in the file's order."""
+    order = np.lexsort((np.arange(len(scores)), -scores, picture))
+    ordered = picture[order]
+    place = np.arange(len(order)) - np.searchsorted(ordered, ordered)  # how many of its picture come before
+    return np.sort(order[place < count])
 
 
 def _pictures_of(rows: list[dict[str, Any]], pictures: Pictures, where: str) -> NDArray[np.int64]:

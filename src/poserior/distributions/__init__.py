@@ -3,9 +3,12 @@
 from poserior.distributions.base import Distribution, GaussianKernel, Kernel
 from poserior.distributions.flow import Flow, FlowLaw
 from poserior.distributions.gaussian import Gaussian, StandardGaussian
+from poserior.distributions.grid import Grid
 from poserior.distributions.laplace import Laplace, StandardLaplace
 from poserior.distributions.loc_scale import LocScale, StandardLaw
 from poserior.distributions.mixture import Mixture
+from poserior.distributions.plateau import Plateau
+from poserior.distributions.product_grid import ProductGrid
 from poserior.distributions.realnvp import RealNVP
 
 __all__ = [
@@ -14,10 +17,13 @@ __all__ = [
     "FlowLaw",
     "Gaussian",
     "GaussianKernel",
+    "Grid",
     "Kernel",
     "Laplace",
     "LocScale",
     "Mixture",
+    "Plateau",
+    "ProductGrid",
     "RealNVP",
     "StandardGaussian",
     "StandardLaplace",

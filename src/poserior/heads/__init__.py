@@ -1,10 +1,27 @@
 """Heads: features to densities. One head, one file; the module is the registry."""
 
+from poserior.heads.auxiliary_heatmap_rle import AuxiliaryHeatmapRLE
 from poserior.heads.base import Head
+from poserior.heads.bins import Bins
 from poserior.heads.dle import DLE
 from poserior.heads.fixed import Fixed
 from poserior.heads.gaussian import Gaussian
+from poserior.heads.heatmap import Heatmap
+from poserior.heads.integral import Integral
 from poserior.heads.laplace import Laplace
 from poserior.heads.rle import RLE
+from poserior.heads.soft_argmax_rle import SoftArgmaxRLE
 
-__all__ = ["DLE", "RLE", "Fixed", "Gaussian", "Head", "Laplace"]
+__all__ = [
+    "DLE",
+    "RLE",
+    "AuxiliaryHeatmapRLE",
+    "Bins",
+    "Fixed",
+    "Gaussian",
+    "Head",
+    "Heatmap",
+    "Integral",
+    "Laplace",
+    "SoftArgmaxRLE",
+]

@@ -44,11 +44,14 @@ class Fixed(Head):
         if base not in ("laplace", "gaussian"):
             raise ValueError(f"expected base 'laplace' or 'gaussian', found {base!r}")
         self.base = base
-        self.locate = PooledLinear(in_channels, num_keypoints, dim)
+        self.locate: nn.Module = PooledLinear(in_channels, num_keypoints, dim)
         self.log_scale = nn.Parameter(torch.tensor(math.log(initial_scale) / GAIN))
 
     def forward(self, features: Float[Tensor, "B C H W"]) -> LocScale:
-        loc = self.locate(features)
+        return self.density(self.locate(features))
+
+    def density(self, loc: Float[Tensor, "B K D"]) -> LocScale:
+        """The law of constant scale about `loc`."""
         scale = (GAIN * self.log_scale).clamp(-9.0, 3.0).exp().expand_as(loc)
         return Laplace(loc, scale) if self.base == "laplace" else Gaussian(loc, scale)
 

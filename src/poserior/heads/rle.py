@@ -82,7 +82,7 @@ class RLE(Head):
         self.variant, self.log_s, self.error_clamp = variant, log_s, error_clamp
         self.base: StandardLaw = StandardLaplace() if base == "laplace" else StandardGaussian()
         unit = variant == "official"
-        self.regress = LocationAndScale(in_channels, num_keypoints, dim, initial_scale, scale_floor, unit)
+        self.regress: nn.Module = LocationAndScale(in_channels, num_keypoints, dim, initial_scale, scale_floor, unit)
         self.law = FlowLaw(RealNVP(dim, couplings, layers, neurons), self.base if log_s else None)
         if log_s:
             axis = (torch.arange(log_s_points) + 0.5) / log_s_points * 10 - 5

@@ -80,7 +80,7 @@ class Predictor:
         people = self._people(images, boxes, scores, image_ids)
         while batch := list(islice(people, self.batch_size)):
             for position, prediction in zip(
-                [position for position, _ in batch], self._predict([sample for _, sample in batch]), strict=True
+                [position for position, _ in batch], self.predict_crops([sample for _, sample in batch]), strict=True
             ):
                 found[position].append(prediction)
         return found
@@ -114,7 +114,8 @@ class Predictor:
                 yield i, self._crop(whole)
 
     @torch.no_grad()
-    def _predict(self, crops: list[Sample]) -> list[Prediction]:
+    def predict_crops(self, crops: list[Sample]) -> list[Prediction]:
+        """One batch of people that were cropped already (`TopDown` without augmentation)."""
         images, target = collate(crops)
         answers = answer(self.model, self.spec, images.to(self.device), target, self.flip_test)
         law = answers.in_image()

@@ -12,6 +12,7 @@ from poserior.metrics.coverage import coverage
 from poserior.metrics.end_point import end_point_error, end_point_error_per_keypoint, normalised_error
 from poserior.metrics.nll import keypoint_nll, nll
 from poserior.metrics.oks import keypoint_oks, oks
+from poserior.metrics.oks_nms import oks_nms, pairwise_oks
 from poserior.metrics.pck import auc, pck, pck_per_keypoint, pckh
 from poserior.metrics.reliability import Reliability, ece, reliability
 from poserior.metrics.sparsification import ause, sparsification
@@ -56,6 +57,8 @@ __all__ = [
     "nll",
     "normalised_error",
     "oks",
+    "oks_nms",
+    "pairwise_oks",
     "pck",
     "pck_per_keypoint",
     "pckh",
