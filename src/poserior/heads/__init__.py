@@ -2,9 +2,10 @@
 
 from poserior.heads.base import Head
 from poserior.heads.dle import DLE
+from poserior.heads.energy import Energy
 from poserior.heads.fixed import Fixed
 from poserior.heads.gaussian import Gaussian
 from poserior.heads.laplace import Laplace
 from poserior.heads.rle import RLE
 
-__all__ = ["DLE", "RLE", "Fixed", "Gaussian", "Head", "Laplace"]
+__all__ = ["DLE", "RLE", "Energy", "Fixed", "Gaussian", "Head", "Laplace"]
