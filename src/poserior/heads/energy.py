@@ -40,12 +40,18 @@ class Correction(nn.Module):
 
     def forward(self, errors: Float[Tensor, "M *B D"], context: Float[Tensor, "*B P"]) -> Float[Tensor, "M *B"]:
         """Values of f; in its own precision whatever autocast says."""
-        with torch.autocast(errors.device.type, enabled=False):
-            first, second = context.chunk(2, -1)
-            hidden = torch.tanh(self.embed(errors) + first)
-            hidden = hidden + torch.tanh(self.mix(hidden) + second)
-            values: Tensor = self.weigh(hidden)
-            return values[..., 0]
+        device = errors.device.type
+        if torch.is_autocast_enabled(device):  # asked first: every region of its own makes an export slower
+            with torch.autocast(device, enabled=False):
+                return self._values(errors, context)
+        return self._values(errors, context)
+
+    def _values(self, errors: Tensor, context: Tensor) -> Tensor:
+        first, second = context.chunk(2, -1)
+        hidden = torch.tanh(self.embed(errors) + first)
+        hidden = hidden + torch.tanh(self.mix(hidden) + second)
+        values: Tensor = self.weigh(hidden)
+        return values[..., 0]
 
 
 class Energy(Head):
