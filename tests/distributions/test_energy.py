@@ -30,7 +30,7 @@ def test_a_gaussian_is_recovered(dim, tolerance, std):
     peak = -dim * math.log(std * math.sqrt(2 * math.pi))
     torch.testing.assert_close(d.log_prob(mean), torch.full((1, 1), peak), atol=tolerance, rtol=0)
     torch.testing.assert_close(d.mode[0, 0], mean, atol=1e-4, rtol=0)
-    torch.testing.assert_close(d.mean[0, 0], mean, atol=0.02 * std, rtol=0)
+    torch.testing.assert_close(d.mean[0, 0], mean, atol=0.03 * std, rtol=0)
     torch.testing.assert_close(d.variance[0, 0], torch.full((dim,), std**2), atol=0, rtol=0.1)
 
 
