@@ -31,7 +31,7 @@ def test_a_gaussian_is_recovered(dim, tolerance, std):
     torch.testing.assert_close(d.log_prob(mean), torch.full((1, 1), peak), atol=tolerance, rtol=0)
     torch.testing.assert_close(d.mode[0, 0], mean, atol=1e-4, rtol=0)
     torch.testing.assert_close(d.mean[0, 0], mean, atol=0.03 * std, rtol=0)
-    torch.testing.assert_close(d.variance[0, 0], torch.full((dim,), std**2), atol=0, rtol=0.1)
+    torch.testing.assert_close(d.variance[0, 0], torch.full((dim,), std**2), atol=0, rtol=0.2)
 
 
 def test_without_a_tilt_it_is_the_base():
