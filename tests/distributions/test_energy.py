@@ -22,7 +22,7 @@ def gaussian(dim, mean, std):
 
 
 @pytest.mark.parametrize("std", [1.0, 0.3, 0.1])
-@pytest.mark.parametrize(("dim", "tolerance"), [(1, 1e-3), (2, 0.01), (3, 0.04)])
+@pytest.mark.parametrize(("dim", "tolerance"), [(1, 1e-3), (2, 0.01), (3, 0.02)])
 @torch.no_grad()
 def test_a_gaussian_is_recovered(dim, tolerance, std):
     """Also one ten times narrower than the base: the grid closes in on it."""
@@ -30,8 +30,8 @@ def test_a_gaussian_is_recovered(dim, tolerance, std):
     peak = -dim * math.log(std * math.sqrt(2 * math.pi))
     torch.testing.assert_close(d.log_prob(mean), torch.full((1, 1), peak), atol=tolerance, rtol=0)
     torch.testing.assert_close(d.mode[0, 0], mean, atol=1e-4, rtol=0)
-    torch.testing.assert_close(d.mean[0, 0], mean, atol=0.03 * std, rtol=0)
-    torch.testing.assert_close(d.variance[0, 0], torch.full((dim,), std**2), atol=0, rtol=0.2)
+    torch.testing.assert_close(d.mean[0, 0], mean, atol=0.02 * std, rtol=0)
+    torch.testing.assert_close(d.variance[0, 0], torch.full((dim,), std**2), atol=0, rtol=0.1)
 
 
 def test_without_a_tilt_it_is_the_base():

@@ -46,7 +46,7 @@ def product(axes: Tensor) -> Tensor:
 
 
 def refined_edges(cells: Cells, count: int) -> Tensor:
-    """Edges of `count` cells per axis: half of them evenly, half as the marginal mass (as the VEGAS algorithm does)."""
+    """Edges of `count` cells per axis: half evenly, half by the root of the marginal density (as VEGAS does)."""
     dim, coarse = cells.edges.shape[-2], cells.edges.shape[-1] - 1
     table = cells.table
     batch = table.ndim - dim
@@ -55,7 +55,9 @@ def refined_edges(cells: Cells, count: int) -> Tensor:
     )
     padded = torch.cat([marginals[..., :1], marginals, marginals[..., -1:]], -1)
     smooth = (padded[..., :-2] + 2 * padded[..., 1:-1] + padded[..., 2:]) / 4
-    share = 0.5 * cells.edges.diff(dim=-1) + 0.5 * smooth / smooth.sum(-1, keepdim=True)
+    width = cells.edges.diff(dim=-1)
+    damped = width * (smooth / width).sqrt()  # flanks need cells too
+    share = 0.5 * width + 0.5 * damped / damped.sum(-1, keepdim=True)
     total = share.cumsum(-1)
     start = total - share
     target = torch.linspace(0, 1, count + 1, dtype=share.dtype, device=share.device)
