@@ -17,7 +17,7 @@ from poserior.distributions.base import (
     level_by_nodes,
     uniform_nodes,
 )
-from poserior.distributions.cells import Cells, even_edges, integrate, product, refined_edges, spread_out
+from poserior.distributions.adaptive_cells import Cells, even_edges, integrate, product, refined_edges, spread_out
 
 Tilt = Callable[[Tensor, Tensor], Tensor]
 CELLS = {1: 256, 2: 48, 3: 20}  # per axis
