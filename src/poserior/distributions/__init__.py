@@ -1,6 +1,7 @@
 """Densities over points: what `torch.distributions` lacks. One distribution, one file."""
 
 from poserior.distributions.base import Distribution, GaussianKernel, Kernel
+from poserior.distributions.energy import Energy
 from poserior.distributions.flow import Flow, FlowLaw
 from poserior.distributions.gaussian import Gaussian, StandardGaussian
 from poserior.distributions.grid import Grid
@@ -13,6 +14,7 @@ from poserior.distributions.realnvp import RealNVP
 
 __all__ = [
     "Distribution",
+    "Energy",
     "Flow",
     "FlowLaw",
     "Gaussian",

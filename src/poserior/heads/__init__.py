@@ -4,6 +4,7 @@ from poserior.heads.auxiliary_heatmap_rle import AuxiliaryHeatmapRLE
 from poserior.heads.base import Head
 from poserior.heads.bins import Bins
 from poserior.heads.dle import DLE
+from poserior.heads.energy import Energy
 from poserior.heads.fixed import Fixed
 from poserior.heads.gaussian import Gaussian
 from poserior.heads.heatmap import Heatmap
@@ -17,6 +18,7 @@ __all__ = [
     "RLE",
     "AuxiliaryHeatmapRLE",
     "Bins",
+    "Energy",
     "Fixed",
     "Gaussian",
     "Head",
