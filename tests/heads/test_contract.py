@@ -14,7 +14,6 @@ SMALL = {"num_deconvolutions": 1, "channels": 7, "depth_cells": 6}
 FLOW = {"couplings": 3, "layers": 2, "neurons": 8}
 VARIANTS = {
     heads.Heatmap: [
-        {**SMALL, "decoding": "argmax"},
         {"num_deconvolutions": 0, "depth_cells": 6, "decoding": "quarter"},
         {**SMALL, "decoding": "dark"},
     ],
