@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from poserior.distributions.adaptive_cells import Cells, even_edges, integrate, product, refined_edges, spread_out
 from poserior.distributions.base import (
     NODES,
     Distribution,
@@ -17,7 +18,6 @@ from poserior.distributions.base import (
     level_by_nodes,
     uniform_nodes,
 )
-from poserior.distributions.adaptive_cells import Cells, even_edges, integrate, product, refined_edges, spread_out
 
 Tilt = Callable[[Tensor, Tensor], Tensor]
 CELLS = {1: 256, 2: 48, 3: 20}  # per axis
