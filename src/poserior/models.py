@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -104,17 +105,35 @@ def build_model(spec: ModelSpec) -> Regressor:
     Raises:
         InputError: no such head or backbone, or it does not take these arguments.
     """
-    name = str(spec.head.get("class_path", "")).removeprefix("poserior.heads.")
-    head_class = getattr(heads, name, None) if name in heads.__all__ and name != "Head" else None
-    if head_class is None:
-        known = ", ".join(sorted(set(heads.__all__) - {"Head"}))
-        raise InputError(f"expected a head of poserior.heads ({known}), found {name!r}; correct head.class_path")
+    head_class = _head_class(str(spec.head.get("class_path", "")))
     backbone = Backbone(**{"image_size": tuple(spec.image_size), **spec.backbone})
     try:
         head = head_class(backbone.out_channels, spec.skeleton.num_keypoints, **spec.head.get("init_args", {}))
     except (TypeError, ValueError) as error:
-        raise InputError(f"head {name} does not take these arguments: {error}; correct head.init_args") from None
+        raise InputError(
+            f"head {head_class.__name__} does not take these arguments: {error}; correct head.init_args"
+        ) from None
     return Regressor(backbone, head, ExpectedOks(backbone.out_channels, spec.skeleton.num_keypoints))
+
+
+def _head_class(path: str) -> type[heads.Head]:
+    """A head of the library by its name, or one's own by its dotted path."""
+    module, _, name = path.rpartition(".")
+    found: object = None
+    if module in ("", "poserior.heads"):
+        found = getattr(heads, name) if name in heads.__all__ and name != "Head" else None
+    else:
+        try:
+            found = getattr(import_module(module), name, None)
+        except ImportError:
+            found = None
+    if not (isinstance(found, type) and issubclass(found, heads.Head)):
+        known = ", ".join(sorted(set(heads.__all__) - {"Head"}))
+        raise InputError(
+            f"expected a head of poserior.heads ({known}) or the dotted path of one's own, found {path!r};"
+            " correct head.class_path"
+        )
+    return found
 
 
 def save_model(model: Regressor, spec: ModelSpec, folder: Path) -> None:

@@ -10,6 +10,16 @@ HEADS: dict[str, Part] = {
     "Laplace": {"class_path": "Laplace", "init_args": {}},
     "DLE": {"class_path": "DLE", "init_args": {}},
     "RLE": {"class_path": "RLE", "init_args": {}},
+    "FullGaussian": {"class_path": "FullGaussian", "init_args": {}},
+    "StudentT": {"class_path": "StudentT", "init_args": {}},
+    "Mixture": {"class_path": "Mixture", "init_args": {}},
+    "PoseMixture": {"class_path": "PoseMixture", "init_args": {}},
+    "Energy": {"class_path": "Energy", "init_args": {}},
+    "Bins": {"class_path": "Bins", "init_args": {}},
+    "Heatmap": {"class_path": "Heatmap", "init_args": {}},
+    "Integral": {"class_path": "Integral", "init_args": {}},
+    "SoftArgmaxRLE": {"class_path": "SoftArgmaxRLE", "init_args": {}},
+    "AuxiliaryHeatmapRLE": {"class_path": "AuxiliaryHeatmapRLE", "init_args": {}},
 }
 
 
