@@ -66,7 +66,7 @@ class FullGaussian(Distribution):
     def expectation(self, kernel: Kernel) -> Tensor:
         """``E[kernel(Y)]``, for a `GaussianKernel` in closed form.
 
-        ``prod(width) / sqrt(det S) * exp(-(loc - center)^T S^-1 (loc - center) / 2)``, ``S = covariance + diag(width^2)``.
+        ``prod(width) det(S)^-1/2 exp(-e^T S^-1 e / 2)`` with ``e = loc - center``, ``S = covariance + diag(width^2)``.
         """
         if not isinstance(kernel, GaussianKernel):
             return average_over_nodes(self, kernel)

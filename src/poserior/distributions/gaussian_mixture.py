@@ -114,7 +114,7 @@ class GaussianMixture(Distribution):
         return (self.weights * self.components.expectation(each)).sum(-1)
 
     def credible_level(self, value: Tensor) -> Tensor:
-        return level_by_nodes(self, value)
+        return level_by_nodes(self, value, NODES // 4)  # every node is asked of every component
 
     def affine(self, scale: Tensor, shift: Tensor) -> "GaussianMixture":
         moved = self.components.affine(scale[..., None, :], shift[..., None, :])
@@ -130,18 +130,20 @@ class GaussianMixture(Distribution):
 
     def _search(self) -> Tensor:
         law = GaussianMixture(self.logits.detach(), self.loc.detach(), self.scale_tril.detach())
-        precisions = precision(law.scale_tril)
-        pulls = times(precisions, law.loc)
+        log_det = law.scale_tril.diagonal(dim1=-2, dim2=-1).abs().log().sum(-1)
+        heights, precisions = law.logits - log_det, precision(law.scale_tril)
 
         def step(point: Tensor) -> Tensor:
-            # Where the gradient vanishes: (sum_m r_m P_m) y = sum_m r_m P_m loc_m, r the components' shares of y.
-            shares = law._joint(point).softmax(-1)
-            matrix = (shares[..., None, None] * precisions).sum(-3)
-            return solve_positive(matrix, (shares[..., None] * pulls).sum(-2))
+            # Where the gradient vanishes, sum_m r_m P_m (loc_m - y) = 0, r the components' shares of y, P precisions.
+            away = law.loc - point[..., None, :]
+            pull = times(precisions, away)
+            shares = (heights - 0.5 * (away * pull).sum(-1)).softmax(-1)[..., None]
+            return point + solve_positive((shares[..., None] * precisions).sum(-3), (shares * pull).sum(-2))
 
         starts = law.loc
         left, right = pairs(law.loc.shape[-2])
         if left:
+            pulls = times(precisions, law.loc)
             between = solve_positive(
                 precisions[..., left, :, :] + precisions[..., right, :, :], pulls[..., left, :] + pulls[..., right, :]
             )

@@ -121,7 +121,7 @@ class PoseGaussianMixture(Distribution):
         return (weights.reshape(*weights.shape, *[1] * (values.dim() - weights.dim())) * values).sum(0)
 
     def credible_level(self, value: Tensor) -> Tensor:
-        return level_by_nodes(self, value)
+        return level_by_nodes(self, value, NODES // 4)  # every node is asked of every component
 
     def affine(self, scale: Tensor, shift: Tensor) -> "PoseGaussianMixture":
         """The law of ``scale * pose + shift``; both broadcast against ``batch_shape + (K, D)``."""
@@ -159,14 +159,17 @@ class PoseGaussianMixture(Distribution):
 
     def _search(self) -> Tensor:
         law = PoseGaussianMixture(self.logits.detach(), self.loc.detach(), self.scale.detach())
+        heights = law.logits - law.scale.abs().log().sum((-2, -1))
         precisions = law.scale.square().reciprocal()
-        pulls = precisions * law.loc
 
         def step(pose: Tensor) -> Tensor:
-            shares = law._joint(pose).softmax(-1)[..., None, None]
-            return (shares * pulls).sum(-3) / (shares * precisions).sum(-3)
+            away = law.loc - pose[..., None, :, :]
+            pull = precisions * away
+            shares = (heights - 0.5 * (away * pull).sum((-2, -1))).softmax(-1)[..., None, None]
+            return pose + (shares * pull).sum(-3) / (shares * precisions).sum(-3)
 
         left, right = pairs(law.loc.shape[-3])
+        pulls = precisions * law.loc
         between = (pulls[..., left, :, :] + pulls[..., right, :, :]) / (
             precisions[..., left, :, :] + precisions[..., right, :, :]
         )

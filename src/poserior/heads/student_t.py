@@ -46,9 +46,11 @@ class StudentT(Head):
             raise ValueError(f"expected initial_df between {low} and {high}, found {initial_df}")
         self.regress = LocationAndScale(in_channels, num_keypoints, dim, initial_scale, scale_floor)
         self.freedom = PooledLinear(in_channels, num_keypoints, 1)
-        nn.init.constant_(self.freedom.linear.bias, raw_of_scale(math.log(initial_df / low) / math.log(high / low), 0))
+        share = math.log(initial_df / low) / math.log(high / low)
+        nn.init.constant_(self.freedom.linear.bias, raw_of_scale(share, 0.0))
 
     def forward(self, features: Float[Tensor, "B C H W"]) -> distributions.StudentT:
         low, high = DF_RANGE
         df = low * torch.exp(math.log(high / low) * self.freedom(features)[..., 0].sigmoid())
-        return distributions.StudentT(*self.regress(features), df)
+        loc, scale = self.regress(features)
+        return distributions.StudentT(loc, scale, df)
