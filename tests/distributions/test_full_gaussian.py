@@ -22,7 +22,7 @@ def test_small_matrices_against_torch(dim):
     matrix = lower @ lower.mT
     torch.testing.assert_close(cholesky(matrix), torch.linalg.cholesky(matrix))
     torch.testing.assert_close(precision(lower), torch.linalg.inv(matrix))
-    torch.testing.assert_close(solve_positive(matrix, value), torch.linalg.solve(matrix, value))
+    torch.testing.assert_close(solve_positive(matrix, value), torch.linalg.solve(matrix, value[..., None])[..., 0])
     solved = torch.linalg.solve_triangular(lower, value[..., None], upper=False)[..., 0]
     torch.testing.assert_close(solve_lower(lower, value), solved)
 

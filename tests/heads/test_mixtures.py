@@ -1,7 +1,5 @@
 """What the mixture heads add to the contract: starts, floors, whole poses through the regressor."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 from torch import nn
@@ -11,6 +9,7 @@ from poserior.backbones import Backbone
 from poserior.distributions import Gaussian
 from poserior.heads.shapes import ScaleActivation, elu_scale, scale_tril
 from poserior.models import Regressor, flip_fused
+from poserior.skeletons import Skeleton
 from poserior.structures import Target
 
 B, C, K = 4, 3, 3
@@ -84,8 +83,6 @@ def test_student_t_starts_where_it_is_told_and_stays_in_its_range():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: heads.Mixture(C, K, covariance="round"), "covariance"),
-        (lambda: heads.Mixture(C, K, activation="relu"), "activation"),
         (lambda: heads.Mixture(C, K, components=0), "component"),
         (lambda: heads.PoseMixture(C, K, components=0), "component"),
         (lambda: heads.PoseMixture(C, K, initial_scale=0.01, activation="elu"), "floor"),
@@ -156,7 +153,9 @@ def test_flip_test_keeps_poses_whole():
     nn.init.normal_(head.weigh.linear.weight)
     model, images = Regressor(Pixels(), head), torch.rand(B, 3, 5, 4)
     images = images + torch.linspace(0, 1, 4)
-    skeleton = SimpleNamespace(flip_indices=(1, 0, 2))
+    skeleton = Skeleton(
+        "hands", ("left_hand", "right_hand", "nose"), ((0, 1),), (("left_hand", "right_hand"),), (0.1,) * 3
+    )
     fused, _ = flip_fused(model, images, skeleton)
     plain = model(images).pose
     mirrored = model(images.flip(-1)).pose

@@ -114,7 +114,7 @@ class GaussianMixture(Distribution):
         return (self.weights * self.components.expectation(each)).sum(-1)
 
     def credible_level(self, value: Tensor) -> Tensor:
-        return level_by_nodes(self, value, NODES // 4)  # every node is asked of every component
+        return level_by_nodes(self, value)
 
     def affine(self, scale: Tensor, shift: Tensor) -> "GaussianMixture":
         moved = self.components.affine(scale[..., None, :], shift[..., None, :])

@@ -121,7 +121,7 @@ class PoseGaussianMixture(Distribution):
         return (weights.reshape(*weights.shape, *[1] * (values.dim() - weights.dim())) * values).sum(0)
 
     def credible_level(self, value: Tensor) -> Tensor:
-        return level_by_nodes(self, value, NODES // 4)  # every node is asked of every component
+        return level_by_nodes(self, value)
 
     def affine(self, scale: Tensor, shift: Tensor) -> "PoseGaussianMixture":
         """The law of ``scale * pose + shift``; both broadcast against ``batch_shape + (K, D)``."""

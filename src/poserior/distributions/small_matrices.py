@@ -60,8 +60,8 @@ def solve_positive(matrix: Tensor, value: Tensor) -> Tensor:
     """
     size = matrix.shape[-1]
     if size > 3:
-        solved: Tensor = torch.linalg.solve(matrix, value)
-        return solved
+        solved: Tensor = torch.linalg.solve(matrix, value[..., None])
+        return solved[..., 0]
     if size == 1:
         return value / matrix[..., 0]
     both = (-2, -1)
