@@ -35,10 +35,12 @@ def test_a_head_by_name_or_dotted_path(path, head):
 
 @pytest.mark.parametrize("path", ["", "Lapalce", "Head", "nowhere.Head", "math.sqrt", "torch.nn.Linear"])
 def test_what_is_no_head_is_refused_in_one_sentence(path):
-    with pytest.raises(InputError, match="expected a head of poserior.heads .* or the dotted path of one's own, found"):
+    with pytest.raises(
+        InputError, match=r"expected a head of poserior.heads .* or the dotted path of one's own, found"
+    ):
         build_model(spec(path))
 
 
 def test_arguments_that_do_not_fit_are_named():
-    with pytest.raises(InputError, match="head Laplace does not take these arguments: .*components"):
+    with pytest.raises(InputError, match=r"head Laplace does not take these arguments: .*components"):
         build_model(spec("Laplace", components=3))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from poserior import heads
 from poserior.backbones import Backbone
 from poserior.calibration import Calibrator, ExpectedOks
-from poserior.distributions import Distribution, Mixture
+from poserior.distributions import Distribution
 from poserior.errors import InputError
 from poserior.geometry import BOX_TO_AREA
 from poserior.skeletons import Skeleton
@@ -48,11 +48,8 @@ class Regressor(nn.Module):
         The calibrator's own loss (visibility) is added with weight 0.02; its gradient stops at the features.
         """
         features = self.backbone(images)
-        labelled = target.labelled
-        # Unlabelled targets are replaced before the loss: a NaN there would survive a mask in the gradient.
-        points = torch.where(labelled[..., None], target.keypoints, 0.0)
-        per_keypoint = self.head.loss(self.head(features), points)
-        loss = torch.where(labelled, per_keypoint, 0.0).sum() / len(images)
+        per_keypoint = self.head.labelled_loss(self.head(features), target.keypoints, target.labelled)
+        loss = per_keypoint.sum() / len(images)
         if self.calibrator is not None:
             loss = loss + VISIBILITY_WEIGHT * self.calibrator.loss(features, target.visibility)
         return loss
@@ -63,7 +60,7 @@ def flip_fused(
 ) -> tuple[Distribution, Float[Tensor, "B C h w"]]:
     """The flip test on densities: the equal mixture of the picture's density and the mirror image's, mirrored back.
 
-    Averaging coordinates would hide that the two disagree; the mixture's spread shows it.
+    Averaging coordinates would hide that the two disagree; the mixture's spread shows it. Whole poses stay whole.
 
     Returns:
         The mixture and the features of the picture itself.
@@ -74,7 +71,7 @@ def flip_fused(
     plain, mirrored = both[:count], both[count:][:, list(skeleton.flip_indices)]
     sign = torch.ones(both.event_shape, dtype=images.dtype, device=images.device)
     sign[0] = -1
-    return Mixture([plain, mirrored.affine(sign, torch.zeros_like(sign))]), features[:count]
+    return model.head.fuse([plain, mirrored.affine(sign, torch.zeros_like(sign))]), features[:count]
 
 
 @dataclass(frozen=True)

@@ -3,31 +3,40 @@
 from poserior.distributions.base import Distribution, GaussianKernel, Kernel
 from poserior.distributions.energy import Energy
 from poserior.distributions.flow import Flow, FlowLaw
+from poserior.distributions.full_gaussian import FullGaussian
 from poserior.distributions.gaussian import Gaussian, StandardGaussian
+from poserior.distributions.gaussian_mixture import GaussianMixture
 from poserior.distributions.grid import Grid
 from poserior.distributions.laplace import Laplace, StandardLaplace
 from poserior.distributions.loc_scale import LocScale, StandardLaw
 from poserior.distributions.mixture import Mixture
 from poserior.distributions.plateau import Plateau
+from poserior.distributions.pose_gaussian_mixture import PoseGaussianMixture, PoseMarginals
 from poserior.distributions.product_grid import ProductGrid
 from poserior.distributions.realnvp import RealNVP
+from poserior.distributions.student_t import StudentT
 
 __all__ = [
     "Distribution",
     "Energy",
     "Flow",
     "FlowLaw",
+    "FullGaussian",
     "Gaussian",
     "GaussianKernel",
+    "GaussianMixture",
     "Grid",
     "Kernel",
     "Laplace",
     "LocScale",
     "Mixture",
     "Plateau",
+    "PoseGaussianMixture",
+    "PoseMarginals",
     "ProductGrid",
     "RealNVP",
     "StandardGaussian",
     "StandardLaplace",
     "StandardLaw",
+    "StudentT",
 ]

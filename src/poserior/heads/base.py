@@ -1,11 +1,13 @@
 """The contract of every head: features in, a density out."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from poserior.distributions import Distribution
+from poserior.distributions import Distribution, Mixture
 
 
 class Head(nn.Module, ABC):
@@ -33,3 +35,18 @@ class Head(nn.Module, ABC):
     def loss(self, distribution: Distribution, target: Float[Tensor, "B K D"]) -> Float[Tensor, "B K"]:
         """What is minimised, per keypoint: -log_prob, unless the head's paper trains on something else."""
         return -distribution.log_prob(target)
+
+    def labelled_loss(
+        self, distribution: Distribution, target: Float[Tensor, "B K D"], labelled: Bool[Tensor, "B K"]
+    ) -> Float[Tensor, "B K"]:
+        """`loss` where a label is, 0 elsewhere; the targets there may be anything, also not a number.
+
+        A head whose density ties keypoints together overrides this and integrates the unlabelled ones out.
+        """
+        # Replaced before the loss: a NaN there would survive a mask in the gradient.
+        points = torch.where(labelled[..., None], target, 0.0)
+        return torch.where(labelled, self.loss(distribution, points), 0.0)
+
+    def fuse(self, laws: Sequence[Distribution]) -> Distribution:
+        """The equal mixture of several of this head's answers to one question: a flip test, an ensemble."""
+        return Mixture(laws)
