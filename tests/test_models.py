@@ -36,7 +36,7 @@ def test_a_head_by_name_or_dotted_path(path, head):
 @pytest.mark.parametrize("path", ["", "Lapalce", "Head", "nowhere.Head", "math.sqrt", "torch.nn.Linear"])
 def test_what_is_no_head_is_refused_in_one_sentence(path):
     with pytest.raises(
-        InputError, match=r"expected a head of poserior.heads .* or the dotted path of one's own, found"
+        InputError, match="or the dotted path of one's own, found"
     ):
         build_model(spec(path))
 
