@@ -50,7 +50,7 @@ def test_version(capsys):
 def test_unknown_verb(capsys):
     assert main(["trian"]) == 2
     assert capsys.readouterr().err == (
-        "poserior: expected a verb (demo, train, evaluate, predict, compare), found 'trian'; see poserior --help\n"
+        "poserior: expected a verb (demo, train, evaluate, predict, compare, analyse), found 'trian'; see poserior --help\n"
     )
 
 
