@@ -103,7 +103,7 @@ def collect_errors(
 
 
 def _truth(
-    person: Sample, labelled: Tensor, zoom: float, spec: ModelSpec, draws: int = 4
+    person: Sample, labelled: Tensor, zoom: float, spec: ModelSpec, draws: int = 16
 ) -> tuple[Tensor, Tensor] | None:
     """The labels' log density under their own law, in crop-normalised nats, and draws of it in its own deviations."""
     if person.label_law is None:

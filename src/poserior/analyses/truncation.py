@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,8 +14,7 @@ from poserior.errors import InputError
 from poserior.models import ModelSpec, Regressor
 from poserior.structures import Sample
 
-Side = Literal["bottom", "top", "left", "right"]
-Keep = Literal["rest", "box"]
+SIDES, KEPT = ("bottom", "top", "left", "right"), ("rest", "box")
 CUTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 
 
@@ -25,7 +23,7 @@ class Truncation:
     """Means over labelled keypoints in T cuts, apart for those on either side of the line; not a number for none.
 
     Attributes:
-        side: where the picture ends early.
+        side: where the picture ends early: bottom, top, left or right.
         keep: what the model is given for a box.
         cuts: T shares of the person's box that are cut off; the first is 0.
         count: ``(T, 2)`` keypoints inside and outside.
@@ -35,8 +33,8 @@ class Truncation:
         found: ``(T, 2)`` share of the keypoints whose prediction lies on their own side of the line.
     """
 
-    side: Side
-    keep: Keep
+    side: str
+    keep: str
     cuts: tuple[float, ...]
     count: Float[Tensor, "T 2"]
     error: Float[Tensor, "T 2"]
@@ -50,8 +48,8 @@ def truncation(
     spec: ModelSpec,
     dataset: Dataset[Sample],
     cuts: Sequence[float] = CUTS,
-    side: Side = "bottom",
-    keep: Keep = "rest",
+    side: str = "bottom",
+    keep: str = "rest",
     batch_size: int = 64,
     workers: int = 0,
     progress: bool = True,
@@ -66,7 +64,7 @@ def truncation(
         spec: what it was built from.
         dataset: people in whole pictures, of the model's skeleton.
         cuts: shares of the person's box that are cut off, in [0, 1); 0 is put in front if it is not there.
-        side: which side of the box is cut.
+        side: which side of the box is cut: "bottom", "top", "left" or "right".
         keep: the box the model is given: the ``"rest"``, as a detector would find it in the cut picture (the crop then
             shows the rest larger), or the whole ``"box"`` (the crop stays, the cut part is black).
         batch_size: crops per pass.
@@ -80,7 +78,7 @@ def truncation(
     shares = tuple(sorted({0.0, *map(float, cuts)}))
     if not all(math.isfinite(cut) and 0 <= cut < 1 for cut in shares):
         raise InputError(f"expected cuts as shares of the box in [0, 1), found {list(cuts)}; e.g. 0.2,0.4")
-    for name, given, among in (("side", side, get_args(Side)), ("keep", keep, get_args(Keep))):
+    for name, given, among in (("side", side, SIDES), ("keep", keep, KEPT)):
         if given not in among:
             raise InputError(f"expected {name} among {', '.join(among)}, found {given!r}; correct it")
     total = len(shares)
@@ -108,7 +106,7 @@ def truncation(
     return Truncation(side, keep, shares, count.float(), means[0], means[1], means[2], means[3])
 
 
-def line(person: Sample, share: float, side: Side) -> float:
+def line(person: Sample, share: float, side: str) -> float:
     """Where the picture ends, in image pixels: an x for left and right, a y for top and bottom."""
     x0, y0, x1, y1 = map(float, person.box_xyxy)
     first, last = (y0, y1) if side in ("bottom", "top") else (x0, x1)
@@ -116,7 +114,7 @@ def line(person: Sample, share: float, side: Side) -> float:
     return last - cut if side in ("bottom", "right") else first + cut
 
 
-def cut_off(person: Sample, share: float, side: Side, keep: Keep) -> Sample:
+def cut_off(person: Sample, share: float, side: str, keep: str) -> Sample:
     """The person in a picture that ends at the line: black beyond it, as all crops are outside of their picture."""
     if share == 0:
         return person
@@ -133,7 +131,7 @@ def cut_off(person: Sample, share: float, side: Side, keep: Keep) -> Sample:
     return replace(person, image=image, box_xyxy=box if keep == "rest" else person.box_xyxy)
 
 
-def beyond(keypoints: Float[Tensor, "B T K 2"], lines: Float[Tensor, "B T"], side: Side) -> Bool[Tensor, "B T K"]:
+def beyond(keypoints: Float[Tensor, "B T K 2"], lines: Float[Tensor, "B T"], side: str) -> Bool[Tensor, "B T K"]:
     """Which points lie past the line; with nothing cut off (the first line) none does."""
     along = keypoints[..., 1 if side in ("bottom", "top") else 0]
     past = along > lines[..., None] if side in ("bottom", "right") else along < lines[..., None]

@@ -78,12 +78,13 @@ def run(args: Namespace) -> int:
         "occlusion": {"size": args.size},
         "truncation": {"cuts": cuts, "side": args.side, "keep": args.keep},
     }
-    analyse: Callable[..., Any] = {
+    functions: dict[str, Callable[..., Any]] = {
         "occlusion": analyses.occlusion,
         "truncation": analyses.truncation,
         "density": analyses.density,
         "flow": analyses.joint_errors,
-    }[args.subject]
+    }
+    analyse = functions[args.subject]
     results: dict[str, Any] = {
         name: analyse(
             each.model, each.spec, data, title=f"{args.subject} {name}", **shared, **own.get(args.subject, {})

@@ -99,12 +99,14 @@ def heat_map(
     def draw(axes: list[Axes]) -> None:
         chart = axes[0]
         chart.grid(False)
+        edges = np.arange(len(names) + 1)
+        masked = np.ma.masked_invalid(0.9 * np.asarray(scale(matrix)))
+        chart.pcolormesh(edges, edges, masked, cmap=colors, vmin=0, vmax=1, linewidth=0.3)
         size = min(9.0, 110 / len(names))
         for i, row in enumerate(matrix):
             for j, value in enumerate(row):
                 known = bool(np.isfinite(value))
-                color = colors(0.9 * float(scale(value))) if known else (0.5, 0.5, 0.5, 0.15)
-                chart.fill([j, j + 1, j + 1, j], [i, i, i + 1, i + 1], color=color, linewidth=0)
+                color = colors(0.9 * float(scale(value)))
                 dark = known and 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2] < 0.6
                 text = write_number(float(value), 1 if value >= 9.95 else 2)
                 chart.text(
