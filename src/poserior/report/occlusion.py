@@ -111,7 +111,7 @@ def heat_map(
                 text = write_number(float(value), 1 if value >= 9.95 else 2)
                 chart.text(
                     j + 0.5, i + 0.52, text, ha="center", va="center", fontsize=size,
-                    color="#fefefe" if dark else "#1b1b1b" if known else INK,
+                    color="#fefefe" if dark else "#1b1b1b" if known else INK, in_layout=False,
                 )  # fmt: skip
         chart.set_xlim(0, len(names))
         chart.set_ylim(len(names), 0)
