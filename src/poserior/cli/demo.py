@@ -12,6 +12,7 @@ from poserior.cli.side_by_side import can_fork, side_by_side
 from poserior.errors import InputError
 
 if TYPE_CHECKING:
+    from poserior.datasets import Figures
     from poserior.structures import Evaluation
     from poserior.training import Config
 
@@ -44,18 +45,14 @@ def run(args: Namespace) -> int:
 
     from poserior import inference
     from poserior.datasets import Figures
-    from poserior.datasets.figures import HeteroscedasticNoise
     from poserior.report import write_report
     from poserior.training import train
     from poserior.training.memory import load_into_memory
 
-    noise = HeteroscedasticNoise(size=0.25, hidden=3.0)
     count = max(32, round(VALIDATION_PEOPLE * min(1.0, args.minutes / 4.5)))
+    val_people = load_into_memory(held_out(count, args.seed), "paint held-out people")
     # the two seeds' people never meet: seeds of training are even, of validation odd
-    scene: dict[str, Any] = {"label_noise": noise, "occluders": 0.15, "truncation": 0.0}
-    held_out = Figures(length=count, seed=2 * args.seed + 1, **scene)
-    val_people = load_into_memory(held_out, "paint held-out people")
-    training = Figures(length=PEOPLE, seed=2 * args.seed, **scene)
+    training = Figures(length=PEOPLE, seed=2 * args.seed, **_scene())
     people = load_into_memory(training, "paint people to learn from", seconds=RENDERING * seconds)
 
     left = max(seconds - (time.monotonic() - started) - FINISHING * seconds, 1.0)
@@ -85,6 +82,19 @@ def run(args: Namespace) -> int:
     report = write_report(evaluations, metrics, picture_of(val_people), output / "report.html", title, facts)
     print(f"\n{_table(metrics)}\n\n{(time.monotonic() - started) / 60:.1f} minutes; open {report}")
     return 0
+
+
+def held_out(count: int, seed: int) -> "Figures":
+    """People to evaluate on whom the demo of this seed has never seen."""
+    from poserior.datasets import Figures
+
+    return Figures(length=count, seed=2 * seed + 1, **_scene())
+
+
+def _scene() -> dict[str, Any]:
+    from poserior.datasets.figures import HeteroscedasticNoise
+
+    return {"label_noise": HeteroscedasticNoise(size=0.25, hidden=3.0), "occluders": 0.15, "truncation": 0.0}
 
 
 def configuration(name: str, minutes: float, seed: int) -> "Config":

@@ -1,5 +1,6 @@
-"""Pictures and the self-contained HTML report; the only place that imports matplotlib."""
+"""Evaluations and analyses to self-contained HTML pages; the only place that imports matplotlib."""
 
+from poserior.report.analysis import analysis_lead, write_analysis
 from poserior.report.html import write_report
 
-__all__ = ["write_report"]
+__all__ = ["analysis_lead", "write_analysis", "write_report"]
