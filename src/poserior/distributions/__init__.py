@@ -1,6 +1,7 @@
 """Densities over points: what `torch.distributions` lacks. One distribution, one file."""
 
 from poserior.distributions.base import Distribution, GaussianKernel, Kernel
+from poserior.distributions.decide import decide
 from poserior.distributions.flow import Flow, FlowLaw
 from poserior.distributions.gaussian import Gaussian, StandardGaussian
 from poserior.distributions.laplace import Laplace, StandardLaplace
@@ -22,4 +23,5 @@ __all__ = [
     "StandardGaussian",
     "StandardLaplace",
     "StandardLaw",
+    "decide",
 ]
