@@ -58,7 +58,7 @@ def decide(
 
 @torch.no_grad()
 def _best_expected(distribution: Distribution, width: Tensor) -> Tensor:
-    starts = distribution.candidates()
+    starts = torch.cat([distribution.mode[None], distribution.mean[None], distribution.candidates()])
     widths = width.to(starts).expand(starts.shape[1:])
     if not bool((widths > 0).all()):
         raise InputError(f"expected positive widths of the OKS kernel, found {float(widths.min())}; correct them")

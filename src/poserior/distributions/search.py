@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-ROUNDS = 6
+ROUNDS = 7
 
 
 @torch.no_grad()
@@ -17,7 +17,7 @@ def climb(
     """The highest point found from the best of the starts; never lower than any of them.
 
     Each round looks at just enough points around the best one to lay a parabola through them, goes on at its summit
-    (where it has one), and looks three times closer. A kink, which no parabola fits, is found to ``reach / 3^5``.
+    (where it has one), and looks twice as close. A kink, which no parabola fits, is found to ``reach / 2^6``.
 
     Args:
         height: from points ``(M, *B, D)`` to values ``(M, *B)``.
@@ -36,7 +36,7 @@ def climb(
         # The summit only counts where it lies near the points it was guessed from; elsewhere the best point goes on.
         near = (step.abs() <= 2).all(-1, keepdim=True)
         centre = torch.where(near, centre + reach * step, best)
-        reach = reach / 3
+        reach = reach / 2
     return highest(torch.stack([best, centre]), torch.stack([value, height(centre[None])[0]]))[0]
 
 
