@@ -85,7 +85,9 @@ def test_a_flow_in_three_dimensions():
     assert best.shape == (2, 5, 3)
     assert not best.requires_grad
     moved = decide(law, "oks", 0.3)
-    assert (expected(law, moved, 0.3) >= torch.maximum(expected(law, law.mode, 0.3), expected(law, law.mean, 0.3))).all()
+    assert (
+        expected(law, moved, 0.3) >= torch.maximum(expected(law, law.mode, 0.3), expected(law, law.mean, 0.3))
+    ).all()
 
 
 def test_bad_calls_are_explained():

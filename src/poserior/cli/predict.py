@@ -59,7 +59,9 @@ def run(args: Namespace) -> int:
 
     pictures = inference.find_pictures(args.inputs)
     boxes = None if args.boxes is None else inference.BoxFile(args.boxes)
-    predictor = inference.load(runs_of(args.run), flip_test=args.flip_test, batch_size=args.batch_size, device=args.device)
+    predictor = inference.load(
+        runs_of(args.run), flip_test=args.flip_test, batch_size=args.batch_size, device=args.device
+    )
     output = Path(args.output)
     with tqdm(total=len(pictures), desc="predict", unit="picture", file=sys.stderr) as bar:
         entries = _entries(args, pictures, boxes, predictor, output, bar)

@@ -20,8 +20,8 @@ def decide(
 
     - ``"mode"``: the most probable point (the score counts only direct hits);
     - ``"mean"``: ``E[Y]``, the least expected square error;
-    - ``"oks"``: ``argmax_c E[exp(-sum_d (Y_d - c_d)^2 / (2 width_d^2))]``, the highest expected OKS. It goes to the mode
-      as the width goes to 0 and to the mean as it grows; for symmetric single-peaked laws all three are one point.
+    - ``"oks"``: ``argmax_c E[exp(-sum_d (Y_d - c_d)^2 / (2 width_d^2))]``, the highest expected OKS. It goes to the
+      mode as the width goes to 0 and to the mean as it grows; for symmetric single-peaked laws all three are one point.
 
     For ``"oks"`` the search begins at the mode, the mean and the components' peaks, and its answer's expected OKS
     (by `Distribution.expectation`) is never below that of the mode and of the mean. No gradient flows through it.

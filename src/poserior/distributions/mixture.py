@@ -1,6 +1,7 @@
 """A weighted mixture of densities: the fusion of a flip test, an ensemble."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -31,9 +32,12 @@ class Mixture(Distribution):
         self.components: list[Distribution] = []
         shares: list[Tensor] = []
         for component, share in zip(components, weights, strict=True):
-            inner = isinstance(component, Mixture)
-            self.components += component.components if inner else [component]
-            shares.append(share * component.weights if inner else share[None])
+            if isinstance(component, Mixture):
+                self.components += component.components
+                shares.append(share * component.weights)
+            else:
+                self.components.append(component)
+                shares.append(share[None])
         self.weights = torch.cat(shares)
         self._mode: Tensor | None = None
         super().__init__(first.batch_shape, first.event_shape, validate_args=False)
@@ -56,7 +60,7 @@ class Mixture(Distribution):
 
     @property
     def mode(self) -> Tensor:
-        """The best of the components' modes and the mean, then improved by a local search; no gradient flows through."""
+        """The best of the components' modes and the mean, improved by a local search; no gradient flows through it."""
         if self._mode is None:
             starts = self.candidates()
             apart = (starts - starts[0]).abs().amax(0)
@@ -93,11 +97,11 @@ class Mixture(Distribution):
         each = max(1, count // len(self.components))
         own = [component.nodes_log_prob(each) for component in self.components]
         points = [component.nodes(each)[0] for component in self.components]
+        ends = [0, *accumulate(map(len, points))]
         parts = []
         for m, component in enumerate(self.components):
-            others = component.log_prob(torch.cat(points[:m] + points[m + 1 :])) if len(points) > 1 else points[0][:0, ..., 0]
-            before = sum(len(p) for p in points[:m])
-            parts.append(torch.cat([others[:before], own[m][0], others[before:]]))
+            others = component.log_prob(torch.cat([*points[:m], *points[m + 1 :], points[m][:0]]))
+            parts.append(torch.cat([others[: ends[m]], own[m][0], others[ends[m] :]]))
         weights = torch.cat([share * weights for share, (_, weights) in zip(self.weights, own, strict=True)])
         return (torch.stack(parts, -1) + self.weights.log()).logsumexp(-1), weights
 

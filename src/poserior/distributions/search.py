@@ -1,4 +1,4 @@
-"""Where a smooth function of a point is highest: a search on a few values, no gradients, every batch index by itself."""
+"""Where a smooth function of a point is highest: a search on a few values, without gradients."""
 
 from collections.abc import Callable
 from itertools import combinations

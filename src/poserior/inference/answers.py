@@ -44,9 +44,7 @@ class Answers:
         return self.distribution.affine(self.scale, self.shift)
 
 
-def answer(
-    model: Model, spec: ModelSpec, images: UInt8[Tensor, "B 3 H W"], target: Target, flip_test: bool
-) -> Answers:
+def answer(model: Model, spec: ModelSpec, images: UInt8[Tensor, "B 3 H W"], target: Target, flip_test: bool) -> Answers:
     """Run the model on crops that are upright and not mirrored.
 
     The object's area, which the confidence depends on, is ``spec.area_per_box`` times the box's. A model without a

@@ -172,6 +172,8 @@ def keypoint_rcnn(
     try:
         body = resnet_fpn_backbone(backbone_name=backbone, weights=weights, trainable_layers=learning, **norm)
     except (KeyError, ValueError) as error:
-        raise InputError(f"expected one of torchvision's ResNets, found {backbone!r} ({error}); e.g. resnet50") from None
+        raise InputError(
+            f"expected one of torchvision's ResNets, found {backbone!r} ({error}); e.g. resnet50"
+        ) from None
     chosen = skeleton if isinstance(skeleton, Skeleton) else skeletons.load(skeleton)
     return KeypointRCNN(body, head, chosen, **options)

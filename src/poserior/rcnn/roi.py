@@ -85,7 +85,6 @@ class RoIHeads(TorchvisionRoIHeads):  # type: ignore[misc]  # torchvision is unt
     ) -> tuple[list[dict[str, Any]], dict[str, Tensor]]:
         """Detections of every picture, or the losses in training mode (torchvision's interface)."""
         if self.training:
-            assert targets is not None
             proposals, matched, labels, regression = self.select_training_samples(proposals, targets)
         outputs = self.box_predictor(self.box_head(self.box_roi_pool(features, proposals, image_shapes)))
         if not self.training:
@@ -106,6 +105,7 @@ class RoIHeads(TorchvisionRoIHeads):  # type: ignore[misc]  # torchvision is unt
                 }
                 for box, score, label, start, end in zip(*found, ends[:-1], ends[1:], strict=True)
             ], {}
+        assert targets is not None
         classify, regress = fastrcnn_loss(*outputs, labels, regression)
         positive = [label > 0 for label in labels]
         rois = [boxes[keep] for boxes, keep in zip(proposals, positive, strict=True)]
