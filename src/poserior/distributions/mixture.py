@@ -38,7 +38,7 @@ class Mixture(Distribution):
             else:
                 self.components.append(component)
                 shares.append(share[None])
-        self.weights = torch.cat(shares)
+        self.weights: Tensor = torch.cat(shares)
         self._mode: Tensor | None = None
         super().__init__(first.batch_shape, first.event_shape, validate_args=False)
 

@@ -67,7 +67,7 @@ class KeypointRCNN(nn.Module):
         )
 
     def forward(
-        self, images: Sequence[Float[Tensor, "3 H W"]], targets: Sequence[dict[str, Tensor]] | None = None
+        self, images: Sequence[Float[Tensor, "3 _ _"]], targets: Sequence[dict[str, Tensor]] | None = None
     ) -> Any:
         """Losses in training mode, else one dict per picture.
 
@@ -97,7 +97,7 @@ class KeypointRCNN(nn.Module):
     @torch.no_grad()
     def predict(
         self,
-        images: Sequence[Float[Tensor, "3 H W"]],
+        images: Sequence[Float[Tensor, "3 _ _"]],
         score_threshold: float = 0.05,
         image_ids: Sequence[int | str] | None = None,
     ) -> list[list[Prediction]]:
