@@ -35,9 +35,7 @@ def test_a_head_by_name_or_dotted_path(path, head):
 
 @pytest.mark.parametrize("path", ["", "Lapalce", "Head", "nowhere.Head", "math.sqrt", "torch.nn.Linear"])
 def test_what_is_no_head_is_refused_in_one_sentence(path):
-    with pytest.raises(
-        InputError, match="or the dotted path of one's own, found"
-    ):
+    with pytest.raises(InputError, match="or the dotted path of one's own, found"):
         build_model(spec(path))
 
 

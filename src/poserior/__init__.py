@@ -4,18 +4,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # heavy: loaded when first asked for
+    from poserior.distributions import decide
+    from poserior.ensemble import Ensemble, mc_dropout
     from poserior.inference import import_weights, load
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "import_weights", "load"]
+__all__ = ["Ensemble", "__version__", "decide", "import_weights", "load", "mc_dropout"]
 
 _MODULES = ("calibration", "datasets", "distributions", "heads", "metrics", "models", "skeletons", "transforms")
+_NAMES = {
+    "load": "inference",
+    "import_weights": "inference",
+    "decide": "distributions",
+    "Ensemble": "ensemble",
+    "mc_dropout": "ensemble",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Functions and stages are imported when first asked for: ``import poserior`` alone costs nothing."""
-    if name in ("import_weights", "load"):
-        return getattr(import_module("poserior.inference"), name)
+    """The names above and the stages, imported when first asked for: ``import poserior`` alone costs nothing."""
+    if name in _NAMES:
+        return getattr(import_module(f"poserior.{_NAMES[name]}"), name)
     if name in _MODULES:
         return import_module(f"poserior.{name}")
     raise AttributeError(f"module 'poserior' has no attribute {name!r}")

@@ -1,5 +1,6 @@
 """The whole idea: a backbone, a head that returns a density, a calibrator that says what it is worth."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from poserior import heads
 from poserior.backbones import Backbone
 from poserior.calibration import Calibrator, ExpectedOks
-from poserior.distributions import Distribution
+from poserior.distributions import Distribution, GaussianKernel
 from poserior.errors import InputError
 from poserior.geometry import BOX_TO_AREA
 from poserior.skeletons import Skeleton
@@ -24,7 +25,31 @@ from poserior.structures import Target
 VISIBILITY_WEIGHT = 0.02  # of the visibility's cross-entropy beside the pose (CCNet, supplement B)
 
 
-class Regressor(nn.Module):
+class Model(nn.Module, ABC):
+    """What evaluation and prediction ask of a model: a density, and what it is worth."""
+
+    @abstractmethod
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Distribution:
+        """The predicted densities, ``batch_shape (B, K)``, of RGB crops in [0, 1]."""
+
+    @abstractmethod
+    def predict(self, images: Float[Tensor, "B 3 H W"], mirror: Skeleton | None = None) -> tuple[Distribution, Any]:
+        """The densities, fused with the mirrored crops' if the skeleton to mirror is given; and what `judge` needs."""
+
+    @abstractmethod
+    def judge(
+        self, distribution: Distribution, features: Any, widths: Float[Tensor, "B K D"]
+    ) -> tuple[Float[Tensor, "B K"], Float[Tensor, "B K"]]:
+        """Confidence and visibility of the keypoints, in [0, 1].
+
+        Args:
+            distribution: the density that is answered with.
+            features: what `predict` gave beside it.
+            widths: the OKS kernel's, see `poserior.geometry.oks_widths`.
+        """
+
+
+class Regressor(Model):
     """Pictures of people to densities of their keypoints.
 
     Args:
@@ -38,9 +63,24 @@ class Regressor(nn.Module):
         self.backbone, self.head, self.calibrator = backbone, head, calibrator
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Distribution:
-        """The predicted densities, ``batch_shape (B, K)``, of RGB crops in [0, 1]."""
         distribution: Distribution = self.head(self.backbone(images))
         return distribution
+
+    def predict(self, images: Float[Tensor, "B 3 H W"], mirror: Skeleton | None = None) -> tuple[Distribution, Any]:
+        if mirror is not None:
+            return flip_fused(self, images, mirror)
+        features = self.backbone(images)
+        return self.head(features), features
+
+    def judge(
+        self, distribution: Distribution, features: Any, widths: Float[Tensor, "B K D"]
+    ) -> tuple[Float[Tensor, "B K"], Float[Tensor, "B K"]]:
+        """The calibrator's verdict; without one the expected OKS at the mode, and every keypoint counts as visible."""
+        if self.calibrator is None:
+            confidence = distribution.expectation(GaussianKernel(distribution.mode, widths))
+            return confidence, torch.ones_like(confidence)
+        verdict: tuple[Tensor, Tensor] = self.calibrator(distribution, features, widths)
+        return verdict
 
     def loss(self, images: Float[Tensor, "B 3 H W"], target: Target) -> Float[Tensor, ""]:
         """The head's loss, summed over the labelled keypoints and divided by B (RLE's convention: not by K).

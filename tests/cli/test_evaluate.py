@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 
@@ -93,6 +94,18 @@ def test_the_default_folder_stands_beside_the_run(run_folder, data, capsys):
     assert call("--run", run_folder, *words) == 0
     assert (run_folder / "evaluation-labels" / "metrics.json").is_file()
     assert str(run_folder / "evaluation-labels") in capsys.readouterr().out
+
+
+def test_runs_with_a_comma_are_an_ensemble(run_folder, data, tmp_path):
+    second = tmp_path / "second"
+    shutil.copytree(run_folder, second)
+    words = ("--annotations", data / "labels.json", "--images", data / "images")
+    assert call("--run", f"{run_folder},{second}", *words) == 0
+    metrics = json.loads((run_folder.parent / "run+second-evaluation-labels" / "metrics.json").read_text())
+    # Twice the same member: the mixture is the member.
+    assert call("--run", second, *words) == 0
+    alone = json.loads((second / "evaluation-labels" / "metrics.json").read_text())
+    assert metrics["NLL"] == pytest.approx(alone["NLL"], abs=1e-4)
 
 
 def test_a_results_file_is_measured_without_a_density(data, capsys):

@@ -51,6 +51,14 @@ def test_a_picture_is_one_person_and_the_file_says_what_python_says(run_folder, 
     assert "3/3" in captured.err
 
 
+def test_runs_with_a_comma_are_an_ensemble(run_folder, pictures, tmp_path):
+    assert call(pictures, "--run", f"{run_folder},{run_folder}", "--output", tmp_path / "two", "--no-overlays") == 0
+    assert call(pictures, "--run", run_folder, "--output", tmp_path / "one", "--no-overlays") == 0
+    for two, one in zip(read(tmp_path / "two"), read(tmp_path / "one"), strict=True):
+        assert two["covariance"][0] == pytest.approx(one["covariance"][0], rel=1e-3, abs=1e-2)
+        assert two["score"] == pytest.approx(one["score"], abs=1e-3)
+
+
 def test_boxes_archive_threshold_and_no_overlays(run_folder, pictures, tmp_path, capsys):
     with tarfile.open(tmp_path / "all.tar", "w") as archive:
         for path in sorted(pictures.iterdir()):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from poserior.distributions import Gaussian, GaussianKernel, Laplace, Mixture
+from poserior.distributions import Flow, FlowLaw, Gaussian, GaussianKernel, Laplace, Mixture, RealNVP
 
 pytestmark = pytest.mark.usefixtures("double")
 
@@ -60,3 +60,43 @@ def test_expectation_nodes_and_levels():
 def test_components_must_agree_in_shape():
     with pytest.raises(ValueError, match="one shape"):
         Mixture([Gaussian(torch.zeros(2, 2), torch.ones(2, 2)), Gaussian(torch.zeros(3, 2), torch.ones(3, 2))])
+
+
+def test_a_mixture_of_mixtures_is_one_mixture():
+    inner = pair(3.0, torch.tensor([0.25, 0.75]))
+    other = Laplace(torch.ones(1, 1, 2), torch.ones(1, 1, 2))
+    d = Mixture([inner, other], torch.tensor([0.4, 0.6]))
+    torch.testing.assert_close(d.weights, torch.tensor([0.1, 0.3, 0.6]))
+    y = torch.randn(7, 1, 1, 2)
+    by_hand = (0.4 * inner.log_prob(y).exp() + 0.6 * other.log_prob(y).exp()).log()
+    torch.testing.assert_close(d.log_prob(y), by_hand)
+
+
+def test_the_nodes_density_is_the_density_at_the_nodes():
+    law = FlowLaw(RealNVP(2)).eval()
+    parts = [Flow(torch.randn(3, 2, 2), 0.2 + torch.rand(3, 2, 2), law) for _ in range(3)]
+    for d in (parts[0], Mixture([*parts, Gaussian(torch.randn(3, 2, 2), 0.2 + torch.rand(3, 2, 2))])):
+        points, weights = d.nodes(96)
+        log_prob, same = d.nodes_log_prob(96)
+        torch.testing.assert_close(log_prob, d.log_prob(points))
+        torch.testing.assert_close(same, weights)
+
+
+def test_the_mode_is_the_same_with_and_without_gradients():
+    loc = torch.randn(2, 3, 2, requires_grad=True)
+    d = Mixture([Gaussian(loc, torch.ones(2, 3, 2)), Gaussian(-loc, torch.ones(2, 3, 2))])
+    assert not d.mode.requires_grad
+    with torch.no_grad():
+        assert torch.equal(Mixture(d.components).mode, d.mode)
+
+
+def test_the_mode_of_a_tilted_ridge():
+    """Three equal Gaussians on a diagonal, close together: the middle one's centre."""
+    at = torch.tensor([[[0.3, 0.3]]])
+    ridge = Mixture([Gaussian(at * k, torch.full((1, 1, 2), 0.2)) for k in (-0.9, 0, 0.9)])
+    torch.testing.assert_close(ridge.mode, torch.zeros(1, 1, 2), atol=1e-3, rtol=0)
+
+
+def test_every_component_has_a_weight():
+    with pytest.raises(ValueError, match="each of 2 components, found 3"):
+        pair(1.0, torch.full((3,), 1 / 3))

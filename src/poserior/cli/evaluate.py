@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ActionYesNo, ArgumentParser, Namespace
 
-from poserior.cli.results import SHOWN, numbers, picture_of, table
+from poserior.cli.results import SHOWN, numbers, picture_of, runs_of, table
 from poserior.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ SUMMARY = "evaluate a trained run, or any COCO results file, against annotations
 def parser() -> ArgumentParser:
     """The verb's options."""
     verb = ArgumentParser(prog="poserior evaluate", description=SUMMARY)
-    verb.add_argument("--run", type=str | None, default=None, help="a trained run's folder (with --images)")
+    verb.add_argument(
+        "--run", type=str | None, default=None, help="a trained run's folder (with --images); A,B is their ensemble"
+    )
     verb.add_argument("--results", type=str | None, default=None, help="a COCO keypoint-results file instead of a run")
     verb.add_argument("--annotations", type=str, required=True, help="COCO keypoint annotations, .json or .json.gz")
     verb.add_argument("--images", type=str | None, default=None, help="the annotated pictures: a folder, .tar or .zip")
@@ -63,9 +65,11 @@ def run(args: Namespace) -> int:
         raise InputError("expected --boxes with --run, found it with --results; leave it out")
     if args.run is not None and args.images is None:
         raise InputError("expected --images with --run, found none; name the folder or archive of the pictures")
-    beside = Path(args.run) if args.run is not None else Path(args.results).parent
+    runs = [] if args.run is None else runs_of(args.run)
+    beside = runs[0] if len(runs) == 1 else (runs[0] if runs else Path(args.results)).parent
     stem = Path(args.annotations).name.removesuffix(".gz").removesuffix(".json")
-    output = Path(args.output) if args.output is not None else beside / f"evaluation-{stem}"
+    members = "+".join(run.resolve().name for run in runs) + "-" if len(runs) > 1 else ""
+    output = Path(args.output) if args.output is not None else beside / f"{members}evaluation-{stem}"
 
     if args.boxes is not None:
         evaluation, metrics, pictures, facts = _of_boxes(args, output)
@@ -96,9 +100,9 @@ def _of_run(args: Namespace) -> "tuple[Evaluation, dict[str, Any], Any, dict[str
     from poserior import datasets, inference
     from poserior.metrics import evaluation_to_coco, summarise
 
-    predictor = inference.load(args.run, device=args.device)
+    predictor = inference.load(runs_of(args.run), device=args.device)
     data = datasets.CocoKeypoints(args.annotations, args.images, skeleton=predictor.spec.skeleton)
-    name = Path(args.run).resolve().name
+    name = "+".join(run.resolve().name for run in runs_of(args.run))
     evaluation = inference.evaluate_model(
         predictor.model,
         predictor.spec,

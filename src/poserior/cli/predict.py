@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ActionYesNo, ArgumentParser, Namespace
 
+from poserior.cli.results import runs_of
 from poserior.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def parser() -> ArgumentParser:
     """The verb's options."""
     verb = ArgumentParser(prog="poserior predict", description=SUMMARY)
     verb.add_argument("inputs", type=str, nargs="+", metavar="INPUT", help="pictures, folders, patterns, .tar archives")
-    verb.add_argument("--run", type=str, required=True, help="a trained run's folder")
+    verb.add_argument("--run", type=str, required=True, help="a trained run's folder; A,B is their ensemble")
     verb.add_argument(
         "--boxes",
         type=str | None,
@@ -64,7 +65,9 @@ def run(args: Namespace) -> int:
 
     pictures = inference.find_pictures(args.inputs)
     boxes = None if args.boxes is None else inference.BoxFile(args.boxes)
-    predictor = inference.load(args.run, flip_test=args.flip_test, batch_size=args.batch_size, device=args.device)
+    predictor = inference.load(
+        runs_of(args.run), flip_test=args.flip_test, batch_size=args.batch_size, device=args.device
+    )
     output = Path(args.output)
     with tqdm(total=len(pictures), desc="predict", unit="picture", file=sys.stderr) as bar:
         entries = _entries(args, pictures, boxes, predictor, output, bar)

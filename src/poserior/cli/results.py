@@ -39,6 +39,15 @@ def measure(
     return evaluation, values
 
 
+def runs_of(text: str) -> list[Path]:
+    """The run folders of ``--run``: one, or several with commas between (a folder may have a comma in its name).
+
+    >>> [str(folder) for folder in runs_of("runs/a,runs/b")]
+    ['runs/a', 'runs/b']
+    """
+    return [Path(text)] if Path(text).exists() else [Path(part) for part in text.split(",") if part]
+
+
 def picture_of(people: Any) -> "Callable[[int], np.ndarray]":
     """From a person's number to the whole picture, as reports want it."""
 

@@ -1,6 +1,7 @@
 """Densities over points: what `torch.distributions` lacks. One distribution, one file."""
 
 from poserior.distributions.base import Distribution, GaussianKernel, Kernel
+from poserior.distributions.decide import decide
 from poserior.distributions.energy import Energy
 from poserior.distributions.flow import Flow, FlowLaw
 from poserior.distributions.full_gaussian import FullGaussian
@@ -39,4 +40,5 @@ __all__ = [
     "StandardLaplace",
     "StandardLaw",
     "StudentT",
+    "decide",
 ]

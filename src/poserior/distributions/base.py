@@ -76,6 +76,15 @@ class Distribution(TorchDistribution):
         quasi-random sample does: averages over them converge faster than over random draws.
         """
 
+    def nodes_log_prob(self, count: int = NODES) -> tuple[Tensor, Tensor]:
+        """Log density at the `nodes` and their weights, ``(M, *batch_shape)`` each."""
+        points, weights = self.nodes(count)
+        return self.log_prob(points), weights
+
+    def candidates(self) -> Tensor:
+        """``(S, *batch_shape, D)``: points near which a search for the best answer begins; mode and mean."""
+        return torch.stack([self.mode, self.mean])
+
     @abstractmethod
     def expectation(self, kernel: Kernel) -> Tensor:
         """``E[kernel(Y)]``, shape ``batch_shape``: in closed form where there is one, else over the `nodes`."""

@@ -81,6 +81,9 @@ class FlowLaw(nn.Module, StandardLaw):
         points, weights = now["points"][:count], now["point_weights"][:count]
         return points.to(like), (weights / weights.sum()).to(like)
 
+    def nodes_log_prob(self, count: int, like: Tensor) -> Tensor:
+        return self._now()["point_log_prob"][:count].to(like)
+
     def kernel_mean(self, center: Tensor, width: Tensor) -> Tensor:
         points, weights = self.nodes(STORED_NODES // 4, center)
         points = points.reshape(-1, *[1] * (center.dim() - 1), self.flow.dim)

@@ -38,6 +38,10 @@ class StandardLaw(ABC):
     def nodes(self, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """Points ``(count, D)`` and weights ``(count,)`` that sum to 1."""
 
+    def nodes_log_prob(self, count: int, like: Tensor) -> Tensor:
+        """``(count,)`` log density at the `nodes`."""
+        return self.log_prob(self.nodes(count, like)[0])
+
     @abstractmethod
     def kernel_mean(self, center: Tensor, width: Tensor) -> Tensor:
         """``E[exp(-sum (e - center)^2 / (2 width^2))]`` for ``(..., D)``."""
@@ -90,6 +94,12 @@ class LocScale(Distribution):
         ones = (1,) * len(self.batch_shape)
         points = self.loc + self.scale * errors.reshape(-1, *ones, self.loc.shape[-1])
         return points, weights.reshape(-1, *ones).expand(points.shape[:-1])
+
+    def nodes_log_prob(self, count: int = NODES) -> tuple[Tensor, Tensor]:
+        log_prob = self.law.nodes_log_prob(count, self.loc).reshape(-1, *(1,) * len(self.batch_shape))
+        weights = self.law.nodes(count, self.loc)[1].reshape(log_prob.shape)
+        log_prob = log_prob - self.scale.abs().log().sum(-1)
+        return log_prob, weights.expand(log_prob.shape)
 
     def expectation(self, kernel: Kernel) -> Tensor:
         if isinstance(kernel, GaussianKernel):

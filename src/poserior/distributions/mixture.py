@@ -1,17 +1,19 @@
 """A weighted mixture of densities: the fusion of a flip test, an ensemble."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from poserior.distributions.base import NODES, Distribution, Kernel, level_by_nodes
+from poserior.distributions.base import NODES, Distribution, Kernel, mass_above
+from poserior.distributions.search import climb
 
 
 class Mixture(Distribution):
-    """``p(y) = sum_m weight_m p_m(y)``.
+    """``p(y) = sum_m weight_m p_m(y)``. A component that is itself a mixture is taken apart.
 
     Args:
         components: M densities with the same shapes.
@@ -22,12 +24,21 @@ class Mixture(Distribution):
         first = components[0]
         if any(c.batch_shape != first.batch_shape or c.event_shape != first.event_shape for c in components):
             raise ValueError("expected components of one shape, found " + str([c.batch_shape for c in components]))
-        self.components = list(components)
-        like = first.mean
-        count = len(self.components)
-        self.weights = (
-            torch.full((count,), 1 / count, dtype=like.dtype, device=like.device) if weights is None else weights
-        )
+        like, count = first.mean, len(components)
+        if weights is None:
+            weights = torch.full((count,), 1 / count, dtype=like.dtype, device=like.device)
+        if len(weights) != count:
+            raise ValueError(f"expected a weight for each of {count} components, found {len(weights)}")
+        self.components: list[Distribution] = []
+        shares: list[Tensor] = []
+        for component, share in zip(components, weights, strict=True):
+            if isinstance(component, Mixture):
+                self.components += component.components
+                shares.append(share * component.weights)
+            else:
+                self.components.append(component)
+                shares.append(share[None])
+        self.weights: Tensor = torch.cat(shares)
         self._mode: Tensor | None = None
         super().__init__(first.batch_shape, first.event_shape, validate_args=False)
 
@@ -49,24 +60,16 @@ class Mixture(Distribution):
 
     @property
     def mode(self) -> Tensor:
-        """The best of the components' modes and the points between them, then improved by ever finer local search."""
+        """The best of the components' modes and the mean, improved by a local search; no gradient flows through it."""
         if self._mode is None:
-            self._mode = self._search()
+            starts = self.candidates()
+            apart = (starts - starts[0]).abs().amax(0)
+            self._mode = climb(self.log_prob, starts, torch.maximum(apart / 2, 0.05 * self.variance.sqrt())).detach()
         return self._mode
 
-    def _search(self) -> Tensor:
-        modes = [component.mode for component in self.components]
-        starts = modes + [(a + b) / 2 for i, a in enumerate(modes) for b in modes[:i]] + [self.mean]
-        best = self._best(torch.stack(starts))
-        distance = torch.stack([(mode - modes[0]).abs() for mode in modes]).amax(0)
-        reach = torch.maximum(distance / 2, 0.05 * self.variance.sqrt())
-        steps = torch.tensor([-1.0, 0.0, 1.0], dtype=best.dtype, device=best.device)
-        offsets = torch.cartesian_prod(*[steps] * best.shape[-1])
-        offsets = offsets.reshape(-1, *[1] * len(self.batch_shape), best.shape[-1])
-        for _ in range(9):
-            best = self._best(best + reach * offsets)
-            reach = reach / 2
-        return best
+    def candidates(self) -> Tensor:
+        """The components' modes and the mean."""
+        return torch.stack([*[component.mode for component in self.components], self.mean])
 
     @torch.no_grad()
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
@@ -87,7 +90,20 @@ class Mixture(Distribution):
         return self._average([component.expectation(kernel) for component in self.components])
 
     def credible_level(self, value: Tensor) -> Tensor:
-        return level_by_nodes(self, value, NODES // 4)  # every node is asked of every component
+        return mass_above(*self.nodes_log_prob(NODES // 4), self.log_prob(value).detach())
+
+    def nodes_log_prob(self, count: int = NODES) -> tuple[Tensor, Tensor]:
+        """At a component's own nodes its density is known; the others are asked at all of those at once."""
+        each = max(1, count // len(self.components))
+        own = [component.nodes_log_prob(each) for component in self.components]
+        points = [component.nodes(each)[0] for component in self.components]
+        ends = [0, *accumulate(map(len, points))]
+        parts = []
+        for m, component in enumerate(self.components):
+            others = component.log_prob(torch.cat([*points[:m], *points[m + 1 :], points[m][:0]]))
+            parts.append(torch.cat([others[: ends[m]], own[m][0], others[ends[m] :]]))
+        weights = torch.cat([share * weights for share, (_, weights) in zip(self.weights, own, strict=True)])
+        return (torch.stack(parts, -1) + self.weights.log()).logsumexp(-1), weights
 
     def affine(self, scale: Tensor, shift: Tensor) -> "Mixture":
         return Mixture([component.affine(scale, shift) for component in self.components], self.weights)
@@ -97,8 +113,3 @@ class Mixture(Distribution):
 
     def _average(self, parts: Sequence[Tensor]) -> Tensor:
         return torch.stack([weight * part for weight, part in zip(self.weights, parts, strict=True)]).sum(0)
-
-    def _best(self, candidates: Tensor) -> Tensor:
-        """Of candidates ``(M, *batch, D)`` the densest at every batch index."""
-        index = self.log_prob(candidates).argmax(0, keepdim=True)
-        return candidates.gather(0, index[..., None].expand(1, *candidates.shape[1:]))[0]

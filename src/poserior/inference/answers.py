@@ -7,9 +7,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from poserior.calibration import instance_confidence
-from poserior.distributions import Distribution, GaussianKernel
+from poserior.distributions import Distribution
 from poserior.geometry import invert_affine, oks_widths
-from poserior.models import ModelSpec, Regressor, flip_fused
+from poserior.models import Model, ModelSpec
 from poserior.structures import Target
 
 
@@ -44,9 +44,7 @@ class Answers:
         return self.distribution.affine(self.scale, self.shift)
 
 
-def answer(
-    model: Regressor, spec: ModelSpec, images: UInt8[Tensor, "B 3 H W"], target: Target, flip_test: bool
-) -> Answers:
+def answer(model: Model, spec: ModelSpec, images: UInt8[Tensor, "B 3 H W"], target: Target, flip_test: bool) -> Answers:
     """Run the model on crops that are upright and not mirrored.
 
     The object's area, which the confidence depends on, is ``spec.area_per_box`` times the box's. A model without a
@@ -60,21 +58,14 @@ def answer(
         flip_test: fuse the density with the mirrored crop's.
     """
     pictures = images.float() / 255
-    if flip_test:
-        distribution, features = flip_fused(model, pictures, spec.skeleton)
-    else:
-        features = model.backbone(pictures)
-        distribution = model.head(features)
+    distribution, features = model.predict(pictures, spec.skeleton if flip_test else None)
     mode = distribution.mode
     crop = target.crop.to(images.device)
     box_xyxy = target.box_xyxy.to(mode)
     area = spec.area_per_box * (box_xyxy[:, 2:] - box_xyxy[:, :2]).prod(-1)
     oks_sigmas = torch.tensor(spec.skeleton.oks_sigmas, dtype=mode.dtype, device=mode.device)
     widths = oks_widths(area, oks_sigmas, crop, spec.image_size)
-    if model.calibrator is None:
-        confidence, visibility = distribution.expectation(GaussianKernel(mode, widths)), torch.ones_like(mode[..., 0])
-    else:
-        confidence, visibility = model.calibrator(distribution, features, widths)
+    confidence, visibility = model.judge(distribution, features, widths)
     scale, shift = to_image(crop, spec.image_size)
     scale, shift = scale.to(mode), shift.to(mode)
     return Answers(

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from poserior.errors import InputError
 from poserior.inference.answers import answer
 from poserior.inference.regions import ellipse_radius
-from poserior.models import ModelSpec, Regressor
+from poserior.models import Model, ModelSpec
 from poserior.structures import Evaluation, Sample, Target
 from poserior.transforms import TopDown, collate
 
@@ -25,7 +25,7 @@ Batch = tuple[list[Sample], Tensor, Target]
 
 
 def evaluate_model(
-    model: Regressor,
+    model: Model,
     spec: ModelSpec,
     dataset: Dataset[Sample],
     name: str,
@@ -41,7 +41,7 @@ def evaluate_model(
     annotated one. Where a keypoint is not labelled, `log_prob` and `credible_level` are 0.
 
     Args:
-        model: the regressor; it is put in eval mode, and runs where its parameters are.
+        model: a regressor or an ensemble; it is put in eval mode, and runs where its parameters are.
         spec: what it was built from.
         dataset: whole pictures with one person each, of the model's skeleton.
         name: what tables call the result.
@@ -91,7 +91,7 @@ def evaluate_model(
 
 
 def _measure(
-    model: Regressor,
+    model: Model,
     spec: ModelSpec,
     samples: list[Sample],
     images: Tensor,

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from poserior.ensemble import Ensemble
 from poserior.errors import InputError
 from poserior.inference.answers import answer
 from poserior.inference.pictures import read_picture
-from poserior.models import ModelSpec, Regressor, load_model
+from poserior.models import Model, ModelSpec, load_model
 from poserior.structures import Prediction, Sample
 from poserior.transforms import TopDown, collate
 
@@ -26,7 +27,7 @@ class Predictor:
     given.
 
     Args:
-        model: the trained regressor; it is put in eval mode and on `device`.
+        model: a trained regressor or an ensemble of them; it is put in eval mode and on `device`.
         spec: what it was built from.
         flip_test: fuse every density with the mirrored crop's (twice the work, a better answer).
         batch_size: crops per pass.
@@ -35,7 +36,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: Regressor,
+        model: Model,
         spec: ModelSpec,
         flip_test: bool = True,
         batch_size: int = 64,
@@ -175,7 +176,14 @@ def _scores(scores: Sequence[float | int] | Tensor | None, count: int, position:
     return [float(score) for score in scores]
 
 
-def load(run_dir: str | Path, flip_test: bool = True, batch_size: int = 64, device: str | None = None) -> Predictor:
-    """The predictor of a run's folder (``model.yaml`` and ``model.safetensors``)."""
-    model, spec = load_model(Path(run_dir))
+def load(
+    run_dir: str | Path | Sequence[str | Path],
+    flip_test: bool = True,
+    batch_size: int = 64,
+    device: str | None = None,
+) -> Predictor:
+    """The predictor of a run's folder (``model.yaml`` and ``model.safetensors``), or of several runs as an ensemble."""
+    model: Model
+    folders = [run_dir] if isinstance(run_dir, str | Path) else list(run_dir)
+    model, spec = load_model(Path(folders[0])) if len(folders) == 1 else Ensemble.load(folders)
     return Predictor(model, spec, flip_test, batch_size, device)
