@@ -2,11 +2,11 @@
 
 The public code draws 1024 candidates independently. Here each component of the proposal gets the same number of
 candidates, one in each slice of equal probability, all at the same random place within their slice (systematic
-sampling). Every single candidate still follows the proposal and every average keeps its expected value, but for a smooth
+sampling). A single candidate still follows the proposal and every average keeps its expected value, but for a smooth
 integrand in one dimension the error falls much faster than with ``M^-0.5``.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import torch
 from torch import Generator, Tensor
@@ -20,7 +20,6 @@ from poserior.heads.energy_objectives import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class _Even(Proposed):
     """Draws the offsets of `Proposed` evenly, one set for all labels; in one dimension only."""
 
