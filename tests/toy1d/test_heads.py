@@ -133,5 +133,5 @@ def test_training_lowers_the_kl(name):
 
 
 def test_unknown_heads_are_refused():
-    with pytest.raises(InputError, match="expected heads among L1, .*found 'Gausian'"):
+    with pytest.raises(InputError, match=r"expected heads among L1, .*found 'Gausian'"):
         build("Gausian", PROBLEMS[0], 8)

@@ -109,15 +109,16 @@ def write_density_sheet(problems: Sequence[DensityProblem], output: Path, column
         figure = Figure(figsize=(1.7 * columns, 1.85 * sum(lines) + 0.3 * len(lines)), layout="constrained")
         FigureCanvasAgg(figure)
         parts = figure.subfigures(len(problems), 1, height_ratios=lines, squeeze=False)[:, 0]
-        for part, problem, count in zip(parts, problems, lines, strict=True):
-            part.suptitle(problem.title, fontsize=10)
+        for number, (part, problem, count) in enumerate(zip(parts, problems, lines, strict=True), start=1):
+            part.suptitle(f"Problem {number}: {problem.title}", fontsize=10)
             axes = list(part.subplots(count, columns, squeeze=False, sharex=True, sharey=True).flat)
             cells = [("truth", problem.truth)]
             cells += [(f"{each.name}  {each.kl_best5:.3f}", each.density) for each in problem.learned]
             for axis in axes[len(cells) :]:
                 axis.set_axis_off()
             for axis, (name, density) in zip(axes, cells, strict=False):
-                axis.imshow(_shade(density, problem.truth).T, cmap=COLORS, origin="lower", extent=EXTENT * 2)
+                shade = _shade(density, problem.truth).T
+                axis.imshow(shade, cmap=COLORS, vmin=0, vmax=1, origin="lower", extent=EXTENT * 2)
                 axis.set(title=name, xticks=(-3, 0, 3), yticks=(-3, 0, 3))
         buffer = io.BytesIO()
         figure.savefig(buffer, format="jpg", dpi=100, pil_kwargs={"quality": 82})
