@@ -34,7 +34,7 @@ class Energy(Head1d):
         def score(candidates: Float[Tensor, "M N B 1"]) -> Float[Tensor, "M N B"]:
             by_net = candidates[..., 0].movedim(1, 0)
             values: Tensor = self.joint(by_net.flatten(1), from_x, *layers)
-            return values.unflatten(1, by_net.shape[1:]).movedim(0, 1)
+            return values.reshape(by_net.shape).movedim(0, 1)
 
         return self.objective(score, y[..., None], generator)
 
@@ -45,7 +45,7 @@ class Energy(Head1d):
         from_x, layers = self._split(parameters, x.expand(nets, -1))
         candidates = y.repeat_interleave(len(x)).expand(nets, -1)
         values: Tensor = self.joint(candidates, from_x, *layers)
-        return values.unflatten(1, (len(y), len(x))).mT
+        return values.reshape(nets, len(y), len(x)).mT
 
     def _split(self, parameters: Sequence[Tensor], x: Float[Tensor, "N P"]) -> tuple[Tensor, list[Tensor]]:
         """What x adds to the first joint layer (the same for all candidates), and the layers that see candidates."""

@@ -27,7 +27,7 @@ class _Even(Proposed):
         each = self.samples // len(self.scales)
         slices = torch.arange(each)[:, None]
         place = (slices + torch.rand(1, len(self.scales), generator=generator)) / each
-        drawn = torch.special.ndtri(place.clamp(1e-6, 1 - 1e-6)) * torch.tensor(self.scales)
+        drawn: Tensor = torch.special.ndtri(place.clamp(1e-6, 1 - 1e-6)) * torch.tensor(self.scales)
         # in any order: NCE+ takes the first of them alone
         order = torch.randperm(drawn.numel(), generator=generator)
         return drawn.flatten()[order].reshape(-1, *[1] * label.ndim).to(label)

@@ -17,21 +17,20 @@ from poserior.toy1d.parametric import FLOOR, HALF_LOG_TWO_PI, Parametric
 UNITS = 8
 
 
-def flow_log_prob(raw: Tensor, value: Tensor, units: int = UNITS) -> Tensor:
+def flow_log_prob(raw: Tensor, value: Tensor) -> Tensor:
     """Log density at `value` of the flow with unbounded parameters `raw`.
 
     Args:
         raw: ``(N, 2 + 3 units, ...)``: slope and shift, then the units' heights, steepnesses and places.
         value: broadcasts against ``raw[:, 0]``.
-        units: how many times the flow can bend.
     """
     slope, shift = softplus(raw[:, 0]) + FLOOR, raw[:, 1]
-    height, steepness, place = raw[:, 2:].split(units, dim=1)
+    height, steepness, place = raw[:, 2:].chunk(3, dim=1)
     steepness = softplus(steepness)
     bent = (steepness * (value[:, None] - place)).tanh()
     height = softplus(height)
     z = slope * value + shift + (height * bent).sum(1)
-    derivative = slope + (height * steepness * (1 - bent.square())).sum(1)
+    derivative: Tensor = slope + (height * steepness * (1 - bent.square())).sum(1)
     return derivative.log() - 0.5 * z.square() - HALF_LOG_TWO_PI
 
 

@@ -24,7 +24,7 @@ def joint_plain(y: Float[Tensor, "N P"], from_x: Float[Tensor, "N C B"], *layers
     """
     weight, bias, joint, first, first_bias, second, second_bias, last, last_bias = layers
     from_y = torch.bmm(joint, dense(weight, bias, y[:, None]).tanh())
-    hidden = (from_y.unflatten(2, (-1, from_x.shape[2])) + from_x[:, :, None]).tanh().flatten(2)
+    hidden = (_by_x(from_y, from_x) + from_x[:, :, None]).tanh().flatten(2)
     hidden = hidden + dense(first, first_bias, hidden).tanh()
     hidden = hidden + dense(second, second_bias, hidden).tanh()
     return dense(last, last_bias, hidden)[:, 0]
@@ -38,7 +38,7 @@ class Joint(torch.autograd.Function):
         weight, bias, joint, first, first_bias, second, second_bias, last, last_bias = layers
         of_y = _tanh_(dense(weight, bias, y[:, None]))
         entry = torch.bmm(joint, of_y)
-        entry.unflatten(2, (-1, from_x.shape[2])).add_(from_x[:, :, None])
+        _by_x(entry, from_x).add_(from_x[:, :, None])
         _tanh_(entry)
         one = _tanh_(dense(first, first_bias, entry))
         between = entry + one
@@ -47,7 +47,7 @@ class Joint(torch.autograd.Function):
         return dense(last, last_bias, between + two)[:, 0]
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         y, from_x, weight, _, joint, first, _, second, _, last, _, of_y, entry, one, between, two = ctx.saved_tensors
         through = gradient[:, None]
@@ -63,13 +63,18 @@ class Joint(torch.autograd.Function):
             return to_y, *[None] * 10
         return (
             to_y,
-            of_entry.unflatten(2, (-1, from_x.shape[2])).sum(2),
+            _by_x(of_entry, from_x).sum(2),
             *_layer(start, y[:, None]),
             torch.bmm(of_entry, of_y.mT),
             *_layer(of_one, entry),
             *_layer(of_two, between),
             *_layer(through, two.add_(between)),
         )
+
+
+def _by_x(values: Tensor, from_x: Tensor) -> Tensor:
+    """``(N, C, P)`` as a view ``(N, C, P / B, B)``."""
+    return values.view(*values.shape[:2], -1, from_x.shape[2])
 
 
 def _layer(gradient: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:

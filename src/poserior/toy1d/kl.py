@@ -27,8 +27,8 @@ def axis(points: int = POINTS) -> Float[Tensor, "P"]:
 
 def truth(problem: Problem, x: Float[Tensor, "X"], y: Float[Tensor, "Y"]) -> Float[Tensor, "X Y"]:
     """``log p(y | x)`` normalised over the points of y."""
-    rows, columns = torch.broadcast_tensors(x[:, None], y[None])
-    return problem.log_prob(rows, columns).log_softmax(-1)
+    shape = (len(x), len(y))
+    return problem.log_prob(x[:, None].expand(shape), y.expand(shape)).log_softmax(-1)
 
 
 def log_densities(
@@ -37,7 +37,9 @@ def log_densities(
     """The learned log densities, normalised over the grid of y, for a few x at a time."""
     grid = axis(points)
     parameters = unpack(head.parts, nets)
-    for x in grid.split(max(1, AT_ONCE // (len(nets) * points))):
+    step = max(1, AT_ONCE // (len(nets) * points))
+    for start in range(0, points, step):
+        x = grid[start : start + step]
         with torch.no_grad():
             values = head.log_density(parameters, x.to(nets.dtype), grid.to(nets.dtype))
         yield x, values.double().log_softmax(-1)

@@ -44,8 +44,8 @@ def fresh(parts: Sequence[Part], generators: Sequence[Generator]) -> Float[Tenso
 
 def unpack(parts: Sequence[Part], rows: Float[Tensor, "N P"]) -> list[Tensor]:
     """The rows as arrays ``(nets, *shape)``, in the order of the parts."""
-    pieces = rows.split([math.prod(part.shape) for part in parts], dim=1)
-    return [piece.unflatten(1, part.shape) for piece, part in zip(pieces, parts, strict=True)]
+    pieces = rows.split_with_sizes([math.prod(part.shape) for part in parts], dim=1)
+    return [piece.reshape(-1, *part.shape) for piece, part in zip(pieces, parts, strict=True)]
 
 
 def dense(weight: Tensor, bias: Tensor, features: Float[Tensor, "N C P"]) -> Tensor:

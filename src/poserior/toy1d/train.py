@@ -43,10 +43,12 @@ def train(
     optimiser = torch.optim.Adam([rows], lr=lr, fused=True)
     for _ in range(epochs):
         order = torch.stack([torch.randperm(len(x), generator=generator) for generator in generators])
-        for batch in order.split(batch_size, dim=1):
+        for start in range(0, len(x), batch_size):
+            batch = order[:, start : start + batch_size]
             optimiser.zero_grad()
             # a sum over nets: the gradient of a net is that of its own mean
-            head.loss(unpack(head.parts, rows), x[batch], y[batch], draws).mean(1).sum().backward()
+            loss = head.loss(unpack(head.parts, rows), x[batch], y[batch], draws).mean(1).sum()
+            torch.autograd.backward(loss)
             optimiser.step()
         tick()
     return rows.detach()
