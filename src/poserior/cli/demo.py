@@ -27,15 +27,33 @@ RENDERING, FINISHING = 0.22, 0.12
 def parser() -> ArgumentParser:
     """Options of the verb."""
     options = ArgumentParser(prog="poserior demo", description=SUMMARY)
-    options.add_argument("--output", metavar="DIR", help="folder for everything (default: runs/demo)")
-    options.add_argument("--minutes", type=float, default=5.5, metavar="M", help="time for all of it (default: 5.5)")
-    options.add_argument("--seed", type=int, default=0, metavar="S", help="of people and weights (default: 0)")
+    options.add_argument(
+        "--problem",
+        choices=("people", "toy1d"),
+        default="people",
+        help="synthetic people, or every head on two one-dimensional problems (default: people)",
+    )
+    options.add_argument("--output", metavar="DIR", help="folder for everything (default: runs/demo, runs/toy1d)")
+    options.add_argument("--minutes", type=float, default=5.5, metavar="M", help="people: time for all (default: 5.5)")
+    options.add_argument("--seed", type=int, default=0, metavar="S", help="of data and weights (default: 0)")
+    options.add_argument("--heads", metavar="A,B,...", help="toy1d: which heads (default: all)")
+    options.add_argument("--nets", type=int, default=20, metavar="N", help="toy1d: nets of each head (default: 20)")
+    options.add_argument("--epochs", type=int, default=75, metavar="E", help="toy1d: training epochs (default: 75)")
+    options.add_argument(
+        "--candidates", type=int, default=128, metavar="M", help="toy1d: draws of energy heads (default: 128)"
+    )
     return options
 
 
 def run(args: Namespace) -> int:
-    """Paint people, train the heads side by side for the same time, evaluate, write the report, print the table."""
+    """Paint people, train heads side by side, evaluate, report, print the table; or hand on to `toy1d`."""
+    if args.problem == "toy1d":
+        from poserior.cli import toy1d
+
+        return toy1d.run(args)
     started = time.monotonic()
+    if args.heads is not None:
+        raise InputError("expected --heads with --problem toy1d only, found it without; add --problem toy1d")
     if not args.minutes > 0:
         raise InputError(f"expected --minutes above 0, found {args.minutes}; change it")
     if args.seed < 0:
