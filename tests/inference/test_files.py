@@ -4,7 +4,7 @@ import pytest
 
 from poserior.errors import InputError
 from poserior.inference.files import read_annotations, read_results, write_json, write_json_list
-from poserior.metrics.coco_files import read_json
+from poserior.json_files import read_json
 
 
 def test_round_trip(tmp_path):

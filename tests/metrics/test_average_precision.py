@@ -9,8 +9,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from poserior.errors import InputError
+from poserior.json_files import read_json
 from poserior.metrics import CocoKeypointAP, coco_average_precision, evaluation_to_coco
-from poserior.metrics.coco_files import read_json
 from poserior.skeletons import Skeleton
 from poserior.structures import Evaluation
 

@@ -1,8 +1,5 @@
 """Reading annotation files: every mistake in one gives a sentence that names the file and the entry."""
 
-import gzip
-import json
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,18 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poserior.errors import InputError
-
-
-def load_json(path: str | Path) -> Any:
-    """The content of a JSON file, unpacked first if its name ends in ``.gz``."""
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-        return json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"expected a file at {path}, could not read it ({error}); correct the path") from None
-    except (ValueError, RecursionError) as error:  # syntax, or bytes that are no text
-        raise InputError(f"expected JSON in {path}, found something else ({error}); restore the file") from None
 
 
 def entries(content: Any, key: str, path: str | Path) -> list[dict[str, Any]]:

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poserior.datasets._images import open_images
-from poserior.datasets._json import column, entries, load_json, numbers, records, whole_numbers
+from poserior.datasets._json import column, entries, numbers, records, whole_numbers
 from poserior.datasets._people import People, PeopleDataset, Pictures, labelled
 from poserior.errors import InputError
 from poserior.geometry import BOX_TO_AREA
+from poserior.json_files import read_json
 from poserior.skeletons import Skeleton, load
 
 
@@ -70,7 +71,7 @@ def read_coco(
     path: str | Path, skeleton: Skeleton, category: int | str | None = None
 ) -> tuple[People, Pictures, list[tuple[int, str]]]:
     """Everybody in a COCO keypoint file, the pictures, and the chosen categories' ids and names."""
-    content = load_json(path)
+    content = read_json(path)
     pictures = _read_pictures(entries(content, "images", path), f"'images' of {path}")
     categories = _choose_categories(entries(content, "categories", path), category, skeleton, path)
     chosen = {number for number, _ in categories}
@@ -187,7 +188,7 @@ def _read_boxes(
     max_boxes: int | None,
 ) -> People:
     where = f"the boxes of {path}"
-    found, chosen = records(load_json(path), where), {number for number, _ in categories}
+    found, chosen = records(read_json(path), where), {number for number, _ in categories}
     scores = numbers(found, column(found, "score", where), 1, "score", where)[:, 0]
     of_category = column(found, "category_id", where)
     keep = np.array([number in chosen for number in of_category], bool) & (scores >= min_score)

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poserior.datasets._images import open_images
-from poserior.datasets._json import column, load_json, numbers, records
+from poserior.datasets._json import column, numbers, records
 from poserior.datasets._people import People, PeopleDataset, Pictures, labelled
 from poserior.errors import InputError
 from poserior.geometry import BOX_TO_AREA
+from poserior.json_files import read_json
 from poserior.skeletons import load
 
 
@@ -43,7 +44,7 @@ class Mpii(PeopleDataset):
         skip_corrupt: bool = False,
     ) -> None:
         skeleton, where = load("mpii16"), str(annotations)
-        rows = records(load_json(annotations), where)
+        rows = records(read_json(annotations), where)
         names, picture = _pictures(column(rows, "image", where), where)
         pictures = Pictures(np.array(names, np.str_), np.array(names, np.str_), np.zeros((len(names), 2), np.int32))
         people = _people(rows, picture, skeleton.num_keypoints, where)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from poserior.errors import InputError
 from poserior.inference.files import describe
-from poserior.metrics.coco_files import read_json
+from poserior.json_files import read_json
 
 
 @dataclass(frozen=True, eq=False)

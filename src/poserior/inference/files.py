@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from poserior.errors import InputError
-from poserior.metrics.coco_files import read_json
+from poserior.json_files import read_json
 
 
 def read_results(path: str | Path) -> list[dict[str, Any]]:

@@ -1,9 +1,6 @@
 """COCO keypoint annotations and results: read, checked, and reduced to what the evaluation needs."""
 
-import gzip
-import json
 import math
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,25 +8,9 @@ from typing import Any, TypeGuard
 
 from poserior.errors import InputError
 from poserior.geometry import BOX_TO_AREA
+from poserior.json_files import read_json
 
 Json = dict[str, Any]
-
-
-def read_json(path: str | Path) -> Any:
-    """The content of a ``.json`` or ``.json.gz`` file.
-
-    Raises:
-        InputError: the file is missing, cut short, or no JSON.
-    """
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-        return json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
-    except (OSError, EOFError, zlib.error) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise InputError(f"expected a readable JSON file at {path}, found: {reason}; correct the path") from None
-    except ValueError as error:
-        raise InputError(f"expected JSON in {path}, found: {error}; correct the file") from None
 
 
 def load_annotations(annotations: Json | str | Path, num_keypoints: int, category_id: int | None) -> Json:

@@ -1,0 +1,26 @@
+"""Reading JSON: what cannot be read is refused in one sentence that names the file."""
+
+import gzip
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+from poserior.errors import InputError
+
+
+def read_json(path: str | Path) -> Any:
+    """The content of a JSON file, unpacked first if its name ends in ``.gz``.
+
+    Raises:
+        InputError: the file is missing, cut short, or no JSON.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+        return json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(f"expected a readable JSON file at {path}, found: {reason}; correct the path") from None
+    except (ValueError, RecursionError) as error:  # syntax, or bytes that are no text
+        raise InputError(f"expected JSON in {path}, found: {error}; correct the file") from None
