@@ -1,6 +1,6 @@
 """Every head for 500 steps at ten times the recommended learning rate, in mixed precision: does a NaN appear?
 
-The recommended rate of the demo's network is 4e-3; here 4e-2, with the demo's gradient clipping (norm 100) and no warm-up.
+The recommended rate of the demo's network is 4e-3; here it is 4e-2, with gradient clipping (norm 100) and no warm-up.
 Run: ``OMP_NUM_THREADS=1 python benchmarks/stress.py [--heads A,B] [--steps 500]``.
 """
 
