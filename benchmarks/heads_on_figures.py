@@ -10,6 +10,7 @@ import argparse
 import json
 import statistics
 from dataclasses import replace
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from poserior.datasets import Figures
 from poserior.datasets.figures import HeteroscedasticNoise
 from poserior.training import Budget, train
 from poserior.training.memory import load_into_memory
-from poserior.training.presets import HEADS
+from poserior.training.presets import HEADS, preset, split_names
 
 # Maps as large as 64 x 48 pictures allow: features of 2 x 2, three deconvolutions.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -40,10 +41,8 @@ def scene(length: int, seed: int) -> Figures:
 def one(name: str, seed: int, lr: float, epochs: int, people: Any, held_out: Any, folder: Path) -> dict[str, Any]:
     if not (folder / "metrics.json").exists():
         config = configuration("RLE", 1.0, seed)
-        part = {
-            "class_path": HEADS[name]["class_path"],
-            "init_args": {**HEADS[name]["init_args"], **OPTIONS.get(name, {})},
-        }
+        part = preset(name)
+        part["init_args"].update(OPTIONS.get(name, {}))
         config = replace(config, head=part, budget=Budget(epochs=epochs), optimiser=replace(config.optimiser, lr=lr))
         train(config, folder, resume=True, data=(people, held_out), title=folder.name)
         measure(folder, held_out, name, device="cpu")
@@ -53,14 +52,14 @@ def one(name: str, seed: int, lr: float, epochs: int, people: Any, held_out: Any
 
 def runs_of(name: str, output: Path) -> list[dict[str, Any]]:
     """The finished runs of a head with its best learning rate (of the first seed)."""
-    first = [(json.loads(p.read_text()), p) for p in output.glob(f"{name}-seed0-lr*/metrics.json")]
+    first = [(json.loads(p.read_text()), p) for p in output.glob(f"{escape(name)}-seed0-lr*/metrics.json")]
     if not first:
         return []
     _, best = min(first, key=lambda found: found[0]["NLL"])
     rate = best.parent.name.split("-lr")[1]
     return [
         {**json.loads(p.read_text()), "lr": float(rate)}
-        for p in sorted(output.glob(f"{name}-seed*-lr{rate}/metrics.json"))
+        for p in sorted(output.glob(f"{escape(name)}-seed*-lr{rate}/metrics.json"))
     ]
 
 
@@ -89,7 +88,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("runs/heads"))
     parser.add_argument("--table", action="store_true", help="only print what is there")
     args = parser.parse_args()
-    names = args.heads.split(",")
+    names = split_names(args.heads)
     if not args.table:
         people = load_into_memory(scene(args.people, 0), "people to learn from", workers=1)
         held_out = load_into_memory(scene(400, 1), "held-out people", workers=1)

@@ -35,7 +35,10 @@ def parser() -> ArgumentParser:
 
     options = ArgumentParser(prog="poserior compare", description=SUMMARY)
     options.add_argument(
-        "--heads", default="L1,RLE", metavar="A,B,...", help=f"heads, of {', '.join(HEADS)} (default: L1,RLE)"
+        "--heads",
+        default="L1,RLE",
+        metavar="A,B,...",
+        help=f"heads, of {', '.join(HEADS)}; with arguments of their own as RLE[log_s=true] (default: L1,RLE)",
     )
     options.add_argument("--seeds", type=int, default=1, metavar="N", help="runs of each head (default: 1)")
     options.add_argument("--output", metavar="DIR", help="folder of all runs (default: runs/CONFIG)")
@@ -55,10 +58,10 @@ def run(args: Namespace) -> int:
     from poserior import inference
     from poserior.cli.configuration import read_configuration, run_folder
     from poserior.report import write_report
-    from poserior.training.presets import preset
+    from poserior.training.presets import preset, split_names
     from poserior.training.run import people
 
-    names = [name.strip() for name in args.heads.split(",")]
+    names = split_names(args.heads)
     heads = {name: preset(name) for name in names}
     if args.seeds < 1:
         raise InputError(f"expected --seeds of at least 1, found {args.seeds}; change it")

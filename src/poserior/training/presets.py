@@ -1,5 +1,9 @@
 """The heads that tables compare, by the short names tables use."""
 
+import re
+
+import yaml
+
 from poserior.errors import InputError
 from poserior.training.config import Part
 
@@ -24,11 +28,29 @@ HEADS: dict[str, Part] = {
 
 
 def preset(name: str) -> Part:
-    """The head of a table's name.
+    """The head of a table's name; arguments of its own may follow in brackets.
 
     >>> preset("L2")["init_args"]
     {'base': 'gaussian'}
+    >>> preset("RLE[log_s=true,layers=2]")["init_args"]
+    {'log_s': True, 'layers': 2}
     """
-    if name not in HEADS:
-        raise InputError(f"expected heads among {', '.join(HEADS)}, found {name!r}; correct the list of heads")
-    return {"class_path": HEADS[name]["class_path"], "init_args": dict(HEADS[name]["init_args"])}
+    plain, _, options = name.removesuffix("]").partition("[")
+    if plain not in HEADS:
+        raise InputError(f"expected heads among {', '.join(HEADS)}, found {plain!r}; correct the list of heads")
+    arguments = dict(HEADS[plain]["init_args"])
+    for option in options.split(",") if options else []:
+        key, equals, value = option.partition("=")
+        if not (key.strip().isidentifier() and equals and value.strip() and name.endswith("]")):
+            raise InputError(f"expected a head as NAME or NAME[argument=value,...], found {name!r}; correct it")
+        arguments[key.strip()] = yaml.safe_load(value)
+    return {"class_path": HEADS[plain]["class_path"], "init_args": arguments}
+
+
+def split_names(names: str) -> list[str]:
+    """Names separated by commas, those inside brackets kept.
+
+    >>> split_names("L1, RLE[log_s=true,layers=2],RLE")
+    ['L1', 'RLE[log_s=true,layers=2]', 'RLE']
+    """
+    return [name.strip() for name in re.split(r",(?![^\[]*\])", names)]
