@@ -1,9 +1,13 @@
 """RLE with a flow per keypoint: every point's law is its own keypoint's, wherever indexing puts it."""
 
+import math
+
 import pytest
 import torch
+from torch import nn
 
 from poserior import heads
+from poserior.backbones import Backbone
 from poserior.distributions import Flow, GaussianKernel, JointFlow, StandardGaussian, StandardLaplace
 from poserior.models import Regressor, flip_fused
 from poserior.skeletons import Skeleton
@@ -11,6 +15,18 @@ from poserior.skeletons import Skeleton
 pytestmark = pytest.mark.usefixtures("double")
 B, C, K = 4, 5, 3
 SMALL = {"couplings": 3, "layers": 2, "neurons": 8}
+
+
+class Filter(Backbone):
+    """One convolution: it tells a picture from its mirror image."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.out_channels, self.stride = C, 1
+        self.filter = nn.Conv2d(3, C, (4, 7))
+
+    def forward(self, images):
+        return self.filter(images)
 
 
 def built(head_class=heads.RLE, dim=2, **options):
@@ -91,10 +107,10 @@ def test_flip_test_leaves_every_flow_with_its_keypoint():
     """The mirror image's left wrist is the picture's right wrist: its law comes from the left wrist's flow."""
     skeleton = Skeleton("face", ("left", "right", "nose"), ((0, 1),), (("left", "right"),), (0.1,) * 3)
     head = built()
-    backbone = torch.nn.Conv2d(3, C, 3)
+    model = Regressor(Filter(), head)
     images, y = torch.rand(B, 3, 8, 7), 0.3 * torch.randn(B, K, 2)
-    fused, _ = flip_fused(Regressor(backbone, head), images, skeleton)
-    plain, mirrored = head(backbone(images)), head(backbone(images.flip(-1)))
+    fused, _ = flip_fused(model, images, skeleton)
+    plain, mirrored = model(images), model(images.flip(-1))
     swap, sign = [1, 0, 2], torch.tensor([-1.0, 1.0])
     torch.testing.assert_close(mirrored[:, swap].log_prob(y), mirrored.log_prob(y[:, swap])[:, swap])
     of_mirror = by_hand(head, mirrored, (sign * y)[:, swap])[:, swap]
@@ -144,7 +160,7 @@ def test_own_flows_fit_errors_of_two_shapes():
     """A narrow Laplace law off centre, long on one diagonal, and a wide Gaussian long on the other.
 
     Locations and scales absorb where and how large, but no direction, so a shared flow is a compromise. On 4000 fresh
-    labels the flows of their own must be better by at least 0.15 nats per keypoint.
+    labels the flows of their own must be better by at least 0.5 nats per keypoint.
     """
     torch.set_default_dtype(torch.float32)
     diagonal = torch.tensor([[1.0, 0.8], [0.8, 1.0]])
@@ -167,5 +183,6 @@ def test_own_flows_fit_errors_of_two_shapes():
         head.eval()
         with torch.no_grad():
             nll[flows] = -head(torch.ones(4000, 2, 1, 1)).log_prob(labels(4000)).mean().item()
-    print(nll)
-    assert nll["joint"] < nll["shared"] - 0.15
+    assert nll["joint"] < nll["shared"] - 0.5
+    entropy = (math.log(2 * math.e * 0.01) + math.log(math.sqrt(2 * math.pi * math.e) * 0.08)) + math.log(0.36)
+    assert entropy - 0.05 < nll["joint"] < entropy + 0.3

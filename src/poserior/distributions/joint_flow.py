@@ -100,7 +100,7 @@ class JointLaw(StandardLaw):
         own = list(zip(*(torch.split(value.reshape(-1, dim)[order], counts) for value in values), strict=True))
         asked = [k for k, count in enumerate(counts) if count] or [0]
         results = torch.cat([function(self.laws.law(k), *own[k]) for k in asked])[order.argsort()]
-        return results.reshape(*shape, *results.shape[1:])
+        return results.reshape(shape + results.shape[1:])
 
 
 class JointFlow(LocScale):
