@@ -173,7 +173,7 @@ def test_own_flows_fit_errors_of_two_shapes():
     nll = {}
     for flows in ("shared", "joint"):
         torch.manual_seed(0)
-        head = heads.RLE(2, 2, flows=flows, couplings=4, neurons=16)
+        head = heads.RLE(2, 2, flows=flows, couplings=3, layers=2, neurons=16)
         optimiser = torch.optim.Adam(head.parameters(), 1e-2)
         x = torch.ones(128, 2, 1, 1)
         for _ in range(200):
