@@ -30,7 +30,8 @@ VARIANTS = {
         for base in ("laplace", "gaussian")
         for variant in ("paper", "official", "mmpose")
     ]
-    + [{"log_s": True}, {"log_s": True, "base": "gaussian"}, {"couplings": 3, "layers": 2, "neurons": 8}],
+    + [{"log_s": True}, {"log_s": True, "base": "gaussian"}, {"couplings": 3, "layers": 2, "neurons": 8}]
+    + [{"flows": "joint", **FLOW}],
     heads.Mixture: [{}, {"covariance": "full", "components": 4, "activation": "elu"}],
     heads.PoseMixture: [{}, {"components": 2, "activation": "elu"}],
 }

@@ -8,6 +8,7 @@ from poserior.distributions.full_gaussian import FullGaussian
 from poserior.distributions.gaussian import Gaussian, StandardGaussian
 from poserior.distributions.gaussian_mixture import GaussianMixture
 from poserior.distributions.grid import Grid
+from poserior.distributions.joint_flow import FlowLaws, JointFlow, JointLaw
 from poserior.distributions.laplace import Laplace, StandardLaplace
 from poserior.distributions.loc_scale import LocScale, StandardLaw
 from poserior.distributions.mixture import Mixture
@@ -22,11 +23,14 @@ __all__ = [
     "Energy",
     "Flow",
     "FlowLaw",
+    "FlowLaws",
     "FullGaussian",
     "Gaussian",
     "GaussianKernel",
     "GaussianMixture",
     "Grid",
+    "JointFlow",
+    "JointLaw",
     "Kernel",
     "Laplace",
     "LocScale",

@@ -1,8 +1,11 @@
 """A normalizing flow moved and scaled: the predictive density of RLE and DLE.
 
 The flow is one law for all keypoints and pictures, so its mode, mean and covariance are constants. They are found
-once, kept as buffers and stored with the checkpoint; at inference the flow itself does not run.
+once, kept as buffers and stored with the checkpoint; at inference the flow itself does not run. `joint_flow` has one
+flow per keypoint.
 """
+
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -59,6 +62,14 @@ class FlowLaw(nn.Module, StandardLaw):
         if self.base is None:
             return log_prob
         return log_prob + self.base.log_prob(error) + self._now()["log_s"]
+
+    def flow_log_prob(self, error: Tensor) -> Tensor:
+        """Log density of the flow alone."""
+        return self.flow.log_prob(error)
+
+    def per_flow(self, function: Callable[["FlowLaw"], Tensor]) -> Tensor:
+        """A property of the flow; see `JointLaw.per_flow`."""
+        return function(self)
 
     def draw(self, count: int, like: Tensor) -> Tensor:
         if self.base is None:

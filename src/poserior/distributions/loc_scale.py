@@ -20,7 +20,11 @@ class Summary(NamedTuple):
 
 
 class StandardLaw(ABC):
-    """The law of the standardised error ``e = (y - loc) / scale``, shared by all keypoints."""
+    """The law of the standardised error ``e = (y - loc) / scale``.
+
+    Usually one for all keypoints. A law that differs from index to index of the batch gives constants and nodes with
+    the batch's shape before D, and its own `at`.
+    """
 
     @abstractmethod
     def log_prob(self, error: Tensor) -> Tensor:
@@ -36,7 +40,7 @@ class StandardLaw(ABC):
 
     @abstractmethod
     def nodes(self, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Points ``(count, D)`` and weights ``(count,)`` that sum to 1."""
+        """Points ``(count, D)`` and weights ``(count,)`` that sum to 1; ``(count, *batch, D)`` if they differ."""
 
     def nodes_log_prob(self, count: int, like: Tensor) -> Tensor:
         """``(count,)`` log density at the `nodes`."""
@@ -49,6 +53,10 @@ class StandardLaw(ABC):
     @abstractmethod
     def level(self, error: Tensor) -> Tensor:
         """Mass of all points denser than `error` ``(..., D)``."""
+
+    def at(self, index: Any) -> "StandardLaw":  # noqa: ARG002  # one law for all indices
+        """The law at an index of the batch."""
+        return self
 
 
 class LocScale(Distribution):
@@ -91,9 +99,11 @@ class LocScale(Distribution):
 
     def nodes(self, count: int = NODES) -> tuple[Tensor, Tensor]:
         errors, weights = self.law.nodes(count, self.loc)
-        ones = (1,) * len(self.batch_shape)
-        points = self.loc + self.scale * errors.reshape(-1, *ones, self.loc.shape[-1])
-        return points, weights.reshape(-1, *ones).expand(points.shape[:-1])
+        if weights.dim() == 1:  # one law for the whole batch
+            ones = (1,) * len(self.batch_shape)
+            errors, weights = errors.reshape(-1, *ones, self.loc.shape[-1]), weights.reshape(-1, *ones)
+        points = self.loc + self.scale * errors
+        return points, weights.expand(points.shape[:-1])
 
     def nodes_log_prob(self, count: int = NODES) -> tuple[Tensor, Tensor]:
         log_prob = self.law.nodes_log_prob(count, self.loc).reshape(-1, *(1,) * len(self.batch_shape))
@@ -113,4 +123,4 @@ class LocScale(Distribution):
         return LocScale(scale * self.loc + shift, scale * self.scale, self.law)
 
     def __getitem__(self, index: Any) -> "LocScale":
-        return LocScale(index_batch(self.loc, index), index_batch(self.scale, index), self.law)
+        return LocScale(index_batch(self.loc, index), index_batch(self.scale, index), self.law.at(index))

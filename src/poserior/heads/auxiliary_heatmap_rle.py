@@ -5,23 +5,23 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from poserior.distributions import Distribution, Flow, FlowLaw
+from poserior.distributions import Distribution, LocScale, StandardLaw
 from poserior.heads.heatmap import Heatmap, HeatmapGrid
 from poserior.heads.rle import RLE
 
 
-class FlowAndMaps(Flow):
+class FlowAndMaps(LocScale):
     """RLE's density, and in training the heatmaps of the same features.
 
     Args:
         loc: ``(B, K, D)``.
         scale: ``(B, K, D)``.
-        law: the flow's.
+        law: the flow's, or the flows'.
         maps: what the auxiliary branch says; None at inference.
     """
 
     def __init__(
-        self, loc: Float[Tensor, "B K D"], scale: Float[Tensor, "B K D"], law: FlowLaw, maps: HeatmapGrid | None
+        self, loc: Float[Tensor, "B K D"], scale: Float[Tensor, "B K D"], law: StandardLaw, maps: HeatmapGrid | None
     ) -> None:
         super().__init__(loc, scale, law)
         self.maps = maps
@@ -65,7 +65,7 @@ class AuxiliaryHeatmapRLE(RLE):
 
     def forward(self, features: Float[Tensor, "B C H W"]) -> FlowAndMaps:
         flow = super().forward(features)
-        return FlowAndMaps(flow.loc, flow.scale, self.law, self.auxiliary(features) if self.training else None)
+        return FlowAndMaps(flow.loc, flow.scale, flow.law, self.auxiliary(features) if self.training else None)
 
     def loss(self, distribution: Distribution, target: Float[Tensor, "B K D"]) -> Float[Tensor, "B K"]:
         """RLE's loss, and the heatmaps' where the distribution was predicted in training."""

@@ -11,6 +11,9 @@ from poserior.distributions import (
     Distribution,
     Flow,
     FlowLaw,
+    FlowLaws,
+    JointFlow,
+    JointLaw,
     LocScale,
     RealNVP,
     StandardGaussian,
@@ -52,9 +55,12 @@ class RLE(Head):
         initial_scale: where the scales start, as a fraction of the crop's side (0.5 is a sigmoid's own start).
         scale_floor: the smallest scale that can be predicted.
         error_clamp: standardised errors beyond this are clamped before they enter the flow; Q still sees them whole.
+        flows: "shared" is one flow for all keypoints, as in the paper; "joint" is one for each, which then learns the
+            shape of that keypoint's errors. K flows run one after the other: docs/rle.md says what that costs.
     """
 
     _grid: Tensor
+    _joints: Tensor
 
     def __init__(
         self,
@@ -71,6 +77,7 @@ class RLE(Head):
         initial_scale: float = 0.5,
         scale_floor: float = 1e-4,
         error_clamp: float = 100.0,
+        flows: Literal["shared", "joint"] = "shared",
     ) -> None:
         super().__init__(in_channels, num_keypoints, dim)
         if base not in ("laplace", "gaussian"):
@@ -79,29 +86,40 @@ class RLE(Head):
             raise ValueError(f"expected variant 'paper', 'official' or 'mmpose', found {variant!r}")
         if log_s and variant != "paper":
             raise ValueError(f"expected log_s with variant 'paper' only, found {variant!r}: public code leaves it out")
+        if flows not in ("shared", "joint"):
+            raise ValueError(f"expected flows 'shared' or 'joint', found {flows!r}")
         self.variant, self.log_s, self.error_clamp = variant, log_s, error_clamp
         self.base: StandardLaw = StandardLaplace() if base == "laplace" else StandardGaussian()
         unit = variant == "official"
         self.regress: nn.Module = LocationAndScale(in_channels, num_keypoints, dim, initial_scale, scale_floor, unit)
-        self.law = FlowLaw(RealNVP(dim, couplings, layers, neurons), self.base if log_s else None)
+        count = 1 if flows == "shared" else num_keypoints
+        tilt = self.base if log_s else None
+        laws = [FlowLaw(RealNVP(dim, couplings, layers, neurons), tilt) for _ in range(count)]
+        self.law: FlowLaw | FlowLaws = laws[0] if flows == "shared" else FlowLaws(laws)
+        self.register_buffer("_joints", torch.arange(num_keypoints), persistent=False)
         if log_s:
             axis = (torch.arange(log_s_points) + 0.5) / log_s_points * 10 - 5
             self.register_buffer("_grid", torch.cartesian_prod(*[axis] * dim), persistent=False)
 
-    def forward(self, features: Float[Tensor, "B C H W"]) -> Flow:
+    def forward(self, features: Float[Tensor, "B C H W"]) -> LocScale:
         loc, scale = self.regress(features)
         # Public code learns the law of (loc - y) / scale: the same density with the axes mirrored.
-        return Flow(loc, scale if self.variant == "paper" else -scale, self.law)
+        signed = scale if self.variant == "paper" else -scale
+        if isinstance(self.law, FlowLaw):
+            return Flow(loc, signed, self.law)
+        return JointFlow(loc, signed, self.law, self._joints.expand(loc.shape[:-1]))
 
     def loss(self, distribution: Distribution, target: Float[Tensor, "B K D"]) -> Float[Tensor, "B K"]:
         """The variant's loss per keypoint; not a negative log-likelihood unless ``log_s`` is set."""
         assert isinstance(distribution, LocScale)
+        law = distribution.law
+        assert isinstance(law, FlowLaw | JointLaw)
         error = distribution.standardise(target)
-        log_flow = self.law.flow.log_prob(nn.functional.hardtanh(error, -self.error_clamp, self.error_clamp))
+        log_flow = law.flow_log_prob(nn.functional.hardtanh(error, -self.error_clamp, self.error_clamp))
         log_scale = distribution.scale.abs().log().sum(-1)
         if self.variant == "paper":
             loss = log_scale - self.base.log_prob(error) - log_flow
-            return loss - self._log_s() if self.log_s else loss
+            return loss - law.per_flow(self._log_s) if self.log_s else loss
         # Both public codes add (B, K, D) and (B, K, 1) terms and sum over D: log G counts D times, and every axis
         # carries its log scale once beside the flow's term and once inside Q.
         loss = 2 * log_scale - self.dim * log_flow
@@ -114,8 +132,8 @@ class RLE(Head):
             return normaliser + error.abs().sum(-1) / math.sqrt(2)
         return normaliser + 0.5 * error.square().sum(-1)
 
-    def _log_s(self) -> Tensor:
-        """``-log int Q G`` by a Riemann sum."""
+    def _log_s(self, law: FlowLaw) -> Tensor:
+        """``-log int Q G`` of one flow by a Riemann sum."""
         cell = (10 / round(len(self._grid) ** (1 / self.dim))) ** self.dim
-        log_product = self.base.log_prob(self._grid) + self.law.flow.log_prob(self._grid)
+        log_product = self.base.log_prob(self._grid) + law.flow_log_prob(self._grid)
         return -(log_product.logsumexp(0) + math.log(cell))

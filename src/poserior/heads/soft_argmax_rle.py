@@ -34,6 +34,7 @@ class SoftArgmaxRLE(RLE):
         initial_scale: where the scales start, as a fraction of the crop's side.
         scale_floor: the smallest scale that can be predicted.
         error_clamp: see `RLE`.
+        flows: see `RLE`.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class SoftArgmaxRLE(RLE):
         initial_scale: float = 0.5,
         scale_floor: float = 1e-4,
         error_clamp: float = 100.0,
+        flows: Literal["shared", "joint"] = "shared",
     ) -> None:
         super().__init__(
             in_channels,
@@ -70,6 +72,7 @@ class SoftArgmaxRLE(RLE):
             initial_scale,
             scale_floor,
             error_clamp,
+            flows,
         )
         locate = SoftArgmax(in_channels, num_keypoints, dim, num_deconvolutions, channels, temperature, depth_cells)
         measure = PooledLinear(in_channels, num_keypoints, dim)
