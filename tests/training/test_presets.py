@@ -26,5 +26,5 @@ def test_broken_brackets_are_refused(name):
 
 
 def test_unknown_heads_are_refused():
-    with pytest.raises(InputError, match="expected heads among L1, L2, .*, found 'Rle'"):
+    with pytest.raises(InputError, match=r"expected heads among L1, L2, .*, found 'Rle'"):
         preset("Rle[log_s=true]")
