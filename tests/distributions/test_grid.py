@@ -22,7 +22,10 @@ def product(dim=2, batch=(2, 3), share=SHARE, **options):
     return ProductGrid([2 * torch.randn(*batch, n) for n in [7, 5, 4][:dim]], outside_share=share, **options)
 
 
-@pytest.fixture(params=[(grid, 1), (grid, 2), (grid, 3), (product, 1), (product, 2), (product, 3)], ids=str)
+@pytest.fixture(
+    params=[(make, dim) for make in (grid, product) for dim in (1, 2, 3)],
+    ids=lambda case: f"{case[0].__name__}-{case[1]}d",
+)
 def law(request):
     make, dim = request.param
     return make(dim).affine(torch.tensor([2.0, -0.5, 3.0][:dim]), torch.tensor([0.3, 1.0, -2.0][:dim]))
