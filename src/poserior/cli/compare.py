@@ -38,9 +38,9 @@ def parser() -> ArgumentParser:
         "--heads",
         default="L1,RLE",
         metavar="A,B,...",
-        help=f"heads, of {', '.join(HEADS)}; with arguments of their own as RLE[log_s=true] (default: L1,RLE)",
+        help=f"heads, of {', '.join(HEADS)}; with arguments of their own as RLE[log_s=true]",
     )
-    options.add_argument("--seeds", type=int, default=1, metavar="N", help="runs of each head (default: 1)")
+    options.add_argument("--seeds", type=int, default=1, metavar="N", help="runs of each head")
     options.add_argument("--output", metavar="DIR", help="folder of all runs (default: runs/CONFIG)")
     options.add_argument(
         "--compare",

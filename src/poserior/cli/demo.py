@@ -31,17 +31,15 @@ def parser() -> ArgumentParser:
         "--problem",
         choices=("people", "toy1d"),
         default="people",
-        help="synthetic people, or every head on two one-dimensional problems (default: people)",
+        help="synthetic people, or every head on two one-dimensional problems",
     )
     options.add_argument("--output", metavar="DIR", help="folder for everything (default: runs/demo, runs/toy1d)")
-    options.add_argument("--minutes", type=float, default=5.5, metavar="M", help="people: time for all (default: 5.5)")
-    options.add_argument("--seed", type=int, default=0, metavar="S", help="of data and weights (default: 0)")
+    options.add_argument("--minutes", type=float, default=5.5, metavar="M", help="people: time for all")
+    options.add_argument("--seed", type=int, default=0, metavar="S", help="of data and weights")
     options.add_argument("--heads", metavar="A,B,...", help="toy1d: which heads (default: all)")
-    options.add_argument("--nets", type=int, default=20, metavar="N", help="toy1d: nets of each head (default: 20)")
-    options.add_argument("--epochs", type=int, default=75, metavar="E", help="toy1d: training epochs (default: 75)")
-    options.add_argument(
-        "--candidates", type=int, default=128, metavar="M", help="toy1d: draws of energy heads (default: 128)"
-    )
+    options.add_argument("--nets", type=int, default=20, metavar="N", help="toy1d: nets of each head")
+    options.add_argument("--epochs", type=int, default=75, metavar="E", help="toy1d: training epochs")
+    options.add_argument("--candidates", type=int, default=128, metavar="M", help="toy1d: draws of energy heads")
     return options
 
 

@@ -37,11 +37,9 @@ def parser() -> ArgumentParser:
         "--oks-nms",
         type=float | None,
         default=0.9,
-        help="with --boxes: of people whose keypoints' OKS is above, keep the best-scored; null for all (default 0.9)",
+        help="with --boxes: of people whose keypoints' OKS is above, keep the best-scored; null for all",
     )
-    verb.add_argument(
-        "--skeleton", type=str, default="coco17", help="with --results: a skeleton's name or YAML file (default coco17)"
-    )
+    verb.add_argument("--skeleton", type=str, default="coco17", help="with --results: a skeleton's name or YAML file")
     verb.add_argument(
         "--output",
         type=str | None,

@@ -13,7 +13,7 @@ def parser() -> ArgumentParser:
     verb.add_argument("--weights", type=str, required=True, metavar="FILE", help="the checkpoint (.pth, .safetensors)")
     verb.add_argument("--kind", type=str, required=True, metavar="rle|mmpose", help="whose code the weights are from")
     verb.add_argument("--output", type=str, required=True, metavar="DIR", help="folder of the run")
-    verb.add_argument("--skeleton", type=str, default="coco17", help="a skeleton's name or YAML file (default coco17)")
+    verb.add_argument("--skeleton", type=str, default="coco17", help="a skeleton's name or YAML file")
     verb.add_argument(
         "--image-size", type=tuple[int, int], default=(256, 192), metavar="[H,W]", help="crops the model was trained on"
     )
