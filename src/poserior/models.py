@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from poserior import heads
+from poserior import calibration, heads
 from poserior.backbones import Backbone
-from poserior.calibration import Calibrator, ExpectedOks
+from poserior.calibration import Calibrator, Recalibration, Regions
 from poserior.distributions import Distribution, GaussianKernel
 from poserior.errors import InputError
 from poserior.geometry import BOX_TO_AREA
@@ -56,21 +56,32 @@ class Regressor(Model):
         backbone: pictures to features.
         head: features to a density in crop-normalised coordinates.
         calibrator: density and features to confidence and visibility; None if only densities are wanted.
+        recalibration: the predicted density to one whose regions cover what they say, fitted after training.
+        regions: the sizes of regions with guaranteed coverage, fitted after training.
     """
 
-    def __init__(self, backbone: Backbone, head: heads.Head, calibrator: Calibrator | None = None) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        head: heads.Head,
+        calibrator: Calibrator | None = None,
+        recalibration: Recalibration | None = None,
+        regions: Regions | None = None,
+    ) -> None:
         super().__init__()
         self.backbone, self.head, self.calibrator = backbone, head, calibrator
+        self.recalibration, self.regions = recalibration, regions
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Distribution:
-        distribution: Distribution = self.head(self.backbone(images))
-        return distribution
+        return self.predict(images)[0]
 
     def predict(self, images: Float[Tensor, "B 3 H W"], mirror: Skeleton | None = None) -> tuple[Distribution, Any]:
         if mirror is not None:
-            return flip_fused(self, images, mirror)
-        features = self.backbone(images)
-        return self.head(features), features
+            distribution, features = flip_fused(self, images, mirror)
+        else:
+            features = self.backbone(images)
+            distribution = self.head(features)
+        return (distribution if self.recalibration is None else self.recalibration(distribution)), features
 
     def judge(
         self, distribution: Distribution, features: Any, widths: Float[Tensor, "B K D"]
@@ -91,7 +102,9 @@ class Regressor(Model):
         per_keypoint = self.head.labelled_loss(self.head(features), target.keypoints, target.labelled)
         loss = per_keypoint.sum() / len(images)
         if self.calibrator is not None:
-            loss = loss + VISIBILITY_WEIGHT * self.calibrator.loss(features, target.visibility)
+            sides = target.box_xyxy[:, 2:] - target.box_xyxy[:, :2]
+            share = (target.area / sides.prod(-1)).to(per_keypoint)
+            loss = loss + VISIBILITY_WEIGHT * self.calibrator.loss(features, target.visibility, share)
         return loss
 
 
@@ -126,6 +139,10 @@ class ModelSpec:
         box_padding: how much larger than the box the crop is.
         area_per_box: the mean share of a person's box that the object's area is, in the training data; it stands in
             for the area where only a box is known. 0.53 is COCO's.
+        calibrator: ``{"class_path": name in poserior.calibration, "init_args": {...}}``, the confidence.
+        recalibration: the same for the density's own calibration; none before `poserior calibrate`.
+        regions: the same for regions with guaranteed coverage.
+        fitted_on: what each of these was fitted on after training, by its field's name: data, people, date, settings.
     """
 
     backbone: Mapping[str, Any]
@@ -134,6 +151,10 @@ class ModelSpec:
     image_size: tuple[int, int]
     box_padding: float = 1.25
     area_per_box: float = BOX_TO_AREA
+    calibrator: Mapping[str, Any] = field(default_factory=lambda: {"class_path": "ExpectedOks", "init_args": {}})
+    recalibration: Mapping[str, Any] | None = None
+    regions: Mapping[str, Any] | None = None
+    fitted_on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def build_model(spec: ModelSpec) -> Regressor:
@@ -150,7 +171,37 @@ def build_model(spec: ModelSpec) -> Regressor:
         raise InputError(
             f"head {head_class.__name__} does not take these arguments: {error}; correct head.init_args"
         ) from None
-    return Regressor(backbone, head, ExpectedOks(backbone.out_channels, spec.skeleton.num_keypoints))
+    num_keypoints = spec.skeleton.num_keypoints
+    return Regressor(
+        backbone,
+        head,
+        calibration_part(spec.calibrator, Calibrator, backbone.out_channels, num_keypoints),
+        calibration_part(spec.recalibration, Recalibration, num_keypoints),
+        calibration_part(spec.regions, Regions, num_keypoints),
+    )
+
+
+def calibration_part(part: Mapping[str, Any] | None, kind: type[nn.Module], *sizes: int) -> Any:
+    """One part of `poserior.calibration` by its description.
+
+    Args:
+        part: ``{"class_path": ..., "init_args": {...}}``; None for no part.
+        kind: the contract it has to keep.
+        sizes: its first arguments.
+
+    Raises:
+        InputError: there is no such part, or it does not take these arguments.
+    """
+    if part is None:
+        return None
+    name = str(part.get("class_path", ""))
+    found = getattr(calibration, name) if name in calibration.__all__ else None
+    if not (isinstance(found, type) and issubclass(found, kind)):
+        raise InputError(f"expected a {kind.__name__} of poserior.calibration, found {name!r}; correct class_path")
+    try:
+        return found(*sizes, **part.get("init_args", {}))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} does not take these arguments: {error}; correct its init_args") from None
 
 
 def _head_class(path: str) -> type[heads.Head]:

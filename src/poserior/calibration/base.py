@@ -1,4 +1,4 @@
-"""The contract of every calibrator: a density in, a confidence and a visibility out."""
+"""The contracts of what is fitted to make a density, its confidence and its regions mean what they say."""
 
 from abc import ABC, abstractmethod
 
@@ -25,6 +25,40 @@ class Calibrator(nn.Module, ABC):
 
     @abstractmethod
     def loss(
-        self, features: Float[Tensor, "B C H W"], visibility: Int[Tensor, "B K"] | Bool[Tensor, "B K"]
+        self,
+        features: Float[Tensor, "B C H W"],
+        visibility: Int[Tensor, "B K"] | Bool[Tensor, "B K"],
+        share: Float[Tensor, "B"] | None = None,
     ) -> Float[Tensor, ""]:
-        """What training minimises beside the head's loss; 0 where there is nothing to learn."""
+        """What training minimises beside the head's loss; 0 where there is nothing to learn.
+
+        Args:
+            features: the backbone's.
+            visibility: COCO's 0/1/2, or labelled or not.
+            share: the objects' annotated area per area of their box, where it is known.
+        """
+
+
+class Recalibration(nn.Module, ABC):
+    """A predicted density to one whose regions cover what they say; its numbers are buffers, fitted after training."""
+
+    @abstractmethod
+    def forward(self, distribution: Distribution) -> Distribution:
+        """The corrected density.
+
+        Args:
+            distribution: ``batch_shape (B, K)``, crop-normalised.
+        """
+
+
+class Regions(nn.Module, ABC):
+    """How large a region has to be to hold the label with a promised probability; fitted after training."""
+
+    @abstractmethod
+    def levels(self, coverage: float, area: Float[Tensor, "B"]) -> Float[Tensor, "B K"]:
+        """The credible level (see `Distribution.credible_level`) up to which points belong to the region.
+
+        Args:
+            coverage: the promised probability, in (0, 1).
+            area: the objects' areas in square image pixels, for regions that differ by size.
+        """

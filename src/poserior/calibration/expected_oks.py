@@ -95,8 +95,12 @@ class ExpectedOks(Calibrator):
         return confidence.clamp(0, 1), self._logits(features).sigmoid()
 
     def loss(
-        self, features: Float[Tensor, "B C H W"], visibility: Int[Tensor, "B K"] | Bool[Tensor, "B K"]
+        self,
+        features: Float[Tensor, "B C H W"],
+        visibility: Int[Tensor, "B K"] | Bool[Tensor, "B K"],
+        share: Float[Tensor, "B"] | None = None,
     ) -> Float[Tensor, ""]:
         """Binary cross-entropy of "labelled or not" (``v > 0``), in nats, mean over people and keypoints."""
+        del share
         logits = self._logits(features)
         return functional.binary_cross_entropy_with_logits(logits, (visibility > 0).to(logits.dtype))
