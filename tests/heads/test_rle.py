@@ -73,6 +73,41 @@ def test_log_s_makes_the_loss_the_likelihood(base):
     torch.testing.assert_close(head.loss(d, y), -d.log_prob(y), atol=0.02, rtol=0)
 
 
+@pytest.mark.parametrize("base", ["laplace", "gaussian"])
+def test_log_s_pulls_as_the_likelihood_does(base):
+    """The gradient of the normaliser, which the points of the sum do not carry, against finite differences."""
+    head, d, y = parts(2, base=base, log_s=True, log_s_points=150)
+    head = head.double().eval()
+    d = head(torch.randn(B, 5, 2, 3, dtype=torch.float64))
+    bias = head.law.flow.biases[-1]
+    (slope,) = torch.autograd.grad(head.loss(d, y.double()).mean(), bias)
+    place, losses = int(slope.abs().argmax()), []
+    for step in (-1e-3, 1e-3):
+        with torch.no_grad():
+            bias.view(-1)[place] += step
+            losses.append(head.loss(d, y.double()).mean().item())
+            bias.view(-1)[place] -= step
+    assert slope.view(-1)[place].item() == pytest.approx((losses[1] - losses[0]) / 2e-3, rel=0.02)
+
+
+def test_log_s_cannot_be_cheated_by_errors_that_all_look_alike():
+    """Errors of a twentieth under scales that start at a half: a fixed grid of errors would not see the flow's mass."""
+    torch.manual_seed(0)
+    head = heads.RLE(5, K, log_s=True, couplings=4, neurons=16, log_s_points=16)
+    x = torch.zeros(64, 5, 1, 1)
+    optimiser = torch.optim.Adam(head.parameters(), 1e-2)
+    for _ in range(250):
+        y = 0.05 * torch.randn(64, K, 2)
+        optimiser.zero_grad()
+        head.loss(head(x), y).mean().backward()
+        optimiser.step()
+    head.eval()
+    fresh = 0.05 * torch.randn(64, K, 2)
+    nll = -head(x).log_prob(fresh).mean().item()
+    assert head.loss(head(x), fresh).mean().item() == pytest.approx(nll, abs=0.05)
+    assert nll == pytest.approx(1 + math.log(2 * math.pi * 0.05**2), abs=0.15)  # the truth's entropy: -3.15
+
+
 def test_density_of_a_mirrored_variant_is_that_of_the_error_it_learned():
     head, d, y = parts(2, variant="mmpose")
     scale = d.scale.abs()

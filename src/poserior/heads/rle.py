@@ -47,8 +47,9 @@ class RLE(Head):
         dim: D, 2 or 3.
         base: Q.
         variant: whose loss.
-        log_s: keep the normaliser in the loss, by a Riemann sum over [-5, 5] on each axis.
-        log_s_points: points per axis of that sum.
+        log_s: keep the normaliser in the loss, by a Riemann sum over the flow's own noise: ``int Q G`` is the mean of Q
+            over cells of equal mass under G, each seen at one point, in training a random one.
+        log_s_points: cells per axis of that sum.
         couplings: coupling layers of the flow.
         layers: fully connected layers of each coupling network (the paper's ``L_fc``).
         neurons: their width (the paper's ``N_n``).
@@ -59,7 +60,7 @@ class RLE(Head):
             shape of that keypoint's errors. K flows run one after the other: docs/rle.md says what that costs.
     """
 
-    _grid: Tensor
+    _corners: Tensor
     _joints: Tensor
 
     def __init__(
@@ -98,8 +99,8 @@ class RLE(Head):
         self.law: FlowLaw | FlowLaws = laws[0] if flows == "shared" else FlowLaws(laws)
         self.register_buffer("_joints", torch.arange(num_keypoints), persistent=False)
         if log_s:
-            axis = (torch.arange(log_s_points) + 0.5) / log_s_points * 10 - 5
-            self.register_buffer("_grid", torch.cartesian_prod(*[axis] * dim), persistent=False)
+            axis = torch.arange(log_s_points) / log_s_points
+            self.register_buffer("_corners", torch.cartesian_prod(*[axis] * dim), persistent=False)
 
     def forward(self, features: Float[Tensor, "B C H W"]) -> LocScale:
         loc, scale = self.regress(features)
@@ -133,7 +134,14 @@ class RLE(Head):
         return normaliser + 0.5 * error.square().sum(-1)
 
     def _log_s(self, law: FlowLaw) -> Tensor:
-        """``-log int Q G`` of one flow by a Riemann sum."""
-        cell = (10 / round(len(self._grid) ** (1 / self.dim))) ** self.dim
-        log_product = self.base.log_prob(self._grid) + law.flow_log_prob(self._grid)
-        return -(log_product.logsumexp(0) + math.log(cell))
+        """``-log int Q G`` of one flow, with its gradient.
+
+        A grid over e itself would not do: a flow whose mass falls between two of its points looks empty to it, and
+        training finds that at once. Here the points are where the flow's mass is. They are taken as given; the
+        gradient ``d log int Q G = E_QG[d log G]`` comes from their weights.
+        """
+        side = len(self._corners) ** (-1 / self.dim)
+        within = torch.rand_like(self._corners) if self.training else 0.5
+        errors = law.flow.to_data(torch.special.ndtri((self._corners + side * within).clamp(1e-6, 1 - 1e-6)))
+        log_flow = law.flow_log_prob(errors)
+        return math.log(len(errors)) - (self.base.log_prob(errors) + log_flow - log_flow.detach()).logsumexp(0)
