@@ -114,7 +114,7 @@ def test_built_in_skeletons_are_consistent(name) -> None:
 
 
 def test_built_in_counts() -> None:
-    counts = {"coco17": 17, "face14": 14, "h36m17": 17, "lsp14": 14, "mpii16": 16}
+    counts = {"coco133": 133, "coco17": 17, "face14": 14, "h36m17": 17, "lsp14": 14, "mpii16": 16}
     assert {name: skeletons.load(name).num_keypoints for name in skeletons.names()} == counts
 
 
