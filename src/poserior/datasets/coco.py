@@ -21,8 +21,8 @@ class CocoKeypoints(PeopleDataset):
     As in the official protocol, crowd regions and people without a labelled keypoint are no samples; they stay in
     `coco_dict`, where the evaluation needs them. COCO's coordinates are pixel indices: half a pixel is added here.
     Boxes are cut to the picture. The object's area is the file's ``area`` (COCO: the mask's); where that is missing or
-    0, it is 0.53 times the box's, the mean ratio over COCO's people. For a skeleton with COCO-WholeBody's parts (coco133)
-    each part's keypoints may stand under a key of its own, as in COCO-WholeBody's files.
+    0, it is 0.53 times the box's, the mean ratio over COCO's people. For a skeleton with COCO-WholeBody's parts
+    (coco133) each part's keypoints may stand under a key of its own, as in COCO-WholeBody's files.
 
     Args:
         annotations: the ``.json`` or ``.json.gz`` file.

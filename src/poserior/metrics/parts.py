@@ -90,9 +90,7 @@ def _columns(record: Json, index: list[int]) -> Json:
     return {**record, "keypoints": points, "num_keypoints": sum(flag > 0 for flag in points[2::3])}
 
 
-def _confidences(
-    results: list[Json], entries: list[Json]
-) -> tuple[NDArray[np.float64] | None, NDArray[np.float64]]:
+def _confidences(results: list[Json], entries: list[Json]) -> tuple[NDArray[np.float64] | None, NDArray[np.float64]]:
     """``(R, K)`` confidences, None where there are none, and their weights."""
     third = np.array([entry["keypoints"][2::3] for entry in entries], np.float64)
     confidence = _rows(results, "confidence", third.shape)

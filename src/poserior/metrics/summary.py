@@ -40,8 +40,8 @@ def summarise(
       ``_instance`` the people's score against theirs. No ECE for another tool's scores outside [0, 1].
     - ``num_people`` with a labelled keypoint, ``num_keypoints`` labelled.
     - ``per_keypoint``: by the keypoint's name, the same of that keypoint alone.
-    - ``per_part``, if the skeleton has parts: by the part's name, `average_precision_by_part` and the same of the part's
-      keypoints.
+    - ``per_part``, if the skeleton has parts: by the part's name, `average_precision_by_part` and the same of that
+      part's keypoints.
 
     Args:
         evaluation: predicted people beside the truth.

@@ -84,7 +84,7 @@ def load(name_or_path: str | Path) -> Skeleton:
     """A built-in skeleton by its name, or one's own by the path of its YAML file.
 
     The file's keys: ``name``, ``keypoints`` (a list of ``{name, sigma}``), and optionally ``edges`` (pairs of names),
-    ``flip_pairs`` (pairs of names), ``upper_body`` (names), ``parts`` (each part's name and the names of its keypoints).
+    ``flip_pairs`` (pairs of names), ``upper_body`` (names), ``parts`` (each part's name and its keypoints' names).
 
     Raises:
         InputError: the name is unknown, the file is missing, or its content is no skeleton.

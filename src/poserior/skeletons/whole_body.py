@@ -38,7 +38,9 @@ def join_annotations(people: Sequence[Mapping[str, Any]], skeleton: Skeleton) ->
         InputError: a part has another number of values than three per keypoint.
     """
     keys = part_keys(skeleton)
-    return [_annotation(person, n, keys, skeleton) for n, person in enumerate(people)] if keys else list(map(dict, people))
+    return (
+        [_annotation(person, n, keys, skeleton) for n, person in enumerate(people)] if keys else list(map(dict, people))
+    )
 
 
 def join_results(results: Sequence[Mapping[str, Any]], skeleton: Skeleton) -> list[dict[str, Any]]:
