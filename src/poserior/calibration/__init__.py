@@ -3,7 +3,7 @@
 from poserior.calibration.base import Calibrator, Recalibration, Regions
 from poserior.calibration.expected_oks import ExpectedOks, expected_oks, instance_confidence
 from poserior.calibration.oks_sigmas import (
-    OBSERVATIONS_NEEDED,
+    PEOPLE_NEEDED,
     SigmaEstimate,
     anchored,
     sigmas_from_repeats,
@@ -11,7 +11,7 @@ from poserior.calibration.oks_sigmas import (
 )
 
 __all__ = [
-    "OBSERVATIONS_NEEDED",
+    "PEOPLE_NEEDED",
     "Calibrator",
     "ExpectedOks",
     "Recalibration",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from poserior.errors import InputError
 
-OBSERVATIONS_NEEDED = 30
+PEOPLE_NEEDED = 30
 """Fewer observations of a keypoint than this do not say what its constant is (the interval is wider than +-20 %)."""
 
 RESAMPLES = 500
@@ -25,7 +25,7 @@ class SigmaEstimate:
     """Constants of K keypoints.
 
     Attributes:
-        sigma: ``(K,)``; not a number where a keypoint was observed less than `OBSERVATIONS_NEEDED` times.
+        sigma: ``(K,)``; not a number where a keypoint was observed less than `PEOPLE_NEEDED` times.
         low: ``(K,)`` lower end of the 95 % interval (bootstrap over people).
         high: ``(K,)`` its upper end.
         count: ``(K,)`` observations.
@@ -61,16 +61,16 @@ def sigmas_from_repeats(
         seed: of the bootstrap.
 
     Raises:
-        InputError: no keypoint was labelled twice in `OBSERVATIONS_NEEDED` people, or the two sets of points are the same.
+        InputError: no keypoint was labelled twice in `PEOPLE_NEEDED` people, or the two sets of points are the same.
     """
     estimate = _estimate(
         (first - second).double().square().sum(-1) / (2 * area.double()[:, None]), labelled, average, seed
     )
     seen = int(estimate.count.max()) if estimate.count.numel() else 0
-    if seen < OBSERVATIONS_NEEDED:
+    if seen < PEOPLE_NEEDED:
         raise InputError(
-            f"expected a keypoint that is labelled twice in at least {OBSERVATIONS_NEEDED} people, found at most {seen} for each;"
-            " annotate more people again"
+            f"expected a keypoint that is labelled twice in at least {PEOPLE_NEEDED} people, found at most {seen} for"
+            " each; annotate more people again"
         )
     _refuse_identical(estimate, "annotations by two people")
     return estimate
@@ -93,10 +93,10 @@ def sigmas_from_residuals(
     """
     estimate = _estimate((preds - target).double().square().sum(-1) / area.double()[:, None], labelled, average, seed)
     seen = int(estimate.count.max()) if estimate.count.numel() else 0
-    if seen < OBSERVATIONS_NEEDED:
+    if seen < PEOPLE_NEEDED:
         raise InputError(
-            f"expected a keypoint with results for at least {OBSERVATIONS_NEEDED} labelled people, found at most {seen} for each;"
-            " give more results"
+            f"expected a keypoint with results for at least {PEOPLE_NEEDED} labelled people, found at most {seen} for"
+            " each; give more results"
         )
     _refuse_identical(estimate, "results that are not the annotations themselves")
     answered = estimate.sigma <= LARGEST
@@ -105,8 +105,12 @@ def sigmas_from_residuals(
             "expected results that are near the annotated people, found none (the errors are as large as the people);"
             " check that both files have the same pixels and keypoint order"
         )
-    blank = [values.masked_fill(~answered, math.nan) for values in (estimate.sigma, estimate.low, estimate.high)]
-    return SigmaEstimate(*blank, estimate.count)
+    return SigmaEstimate(
+        estimate.sigma.masked_fill(~answered, math.nan),
+        estimate.low.masked_fill(~answered, math.nan),
+        estimate.high.masked_fill(~answered, math.nan),
+        estimate.count,
+    )
 
 
 def anchored(
@@ -128,7 +132,7 @@ def anchored(
     known = [k for k, name in enumerate(keypoints) if name in anchors and bool(estimate.sigma[k].isfinite())]
     if not known:
         raise InputError(
-            f"expected an anchor among the keypoints with {OBSERVATIONS_NEEDED} observations, found none of"
+            f"expected an anchor among the keypoints with {PEOPLE_NEEDED} observations, found none of"
             f" {', '.join(anchors) or 'no names'}; name others"
         )
     logs = [math.log(anchors[keypoints[k]] / float(estimate.sigma[k])) for k in known]
@@ -143,7 +147,7 @@ def _estimate(squares: Float[Tensor, "N K"], labelled: Bool[Tensor, "N K"], aver
     rows = []
     for k in range(squares.shape[1]):
         values = squares[labelled[:, k], k]
-        if len(values) < OBSERVATIONS_NEEDED:
+        if len(values) < PEOPLE_NEEDED:
             rows.append([math.nan, math.nan, math.nan])
             continue
         draws = [_middle(values[_resample(len(values), generator, size)], average) for size in _chunks(len(values))]

@@ -64,10 +64,7 @@ def _sigmas(args: Namespace) -> int:
 
     from poserior import datasets, skeletons
 
-    if args.skeleton is not None:
-        skeleton = skeletons.load(args.skeleton)
-    else:
-        skeleton = datasets.skeleton_of(args.annotations)
+    skeleton = datasets.skeleton_of(args.annotations) if args.skeleton is None else skeletons.load(args.skeleton)
     if args.repeated is not None:
         estimate, says = _from_repeats(args, skeleton)
         method = "repeats"
@@ -151,7 +148,7 @@ def _table(
     skeleton: "Skeleton", estimate: "SigmaEstimate | None", method: str
 ) -> tuple[tuple[float, ...], dict[str, list[str]]]:
     """The constants, estimated or else by name, and their lines."""
-    from poserior.calibration import OBSERVATIONS_NEEDED
+    from poserior.calibration import PEOPLE_NEEDED
     from poserior.skeletons import middle_sigma, sigma_by_name
 
     sigmas, rows = [], {}
@@ -166,6 +163,6 @@ def _table(
         sigmas.append(sigma)
         why = f"by name: {like}" if like else "unknown name: COCO's middle"
         if estimate is not None:
-            why += f" ({OBSERVATIONS_NEEDED} needed)" if count < OBSERVATIONS_NEEDED else " (no such answers)"
+            why += f" ({PEOPLE_NEEDED} needed)" if count < PEOPLE_NEEDED else " (no such answers)"
         rows[name] = [f"{sigma:.4f}", "-", str(count) if estimate is not None else "-", why]
     return tuple(sigmas), rows

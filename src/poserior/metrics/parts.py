@@ -49,10 +49,10 @@ def average_precision_by_part(
     """
     if not skeleton.parts:
         raise ValueError(f"expected a skeleton with parts, found {skeleton.name} without; add parts to its file")
-    results, annotations = joined_files(results, annotations, skeleton)
-    truth = load_annotations(annotations, skeleton.num_keypoints, category_id)
-    entries = load_results(results, truth, skeleton.num_keypoints)
-    said = [results[entry["number"]] for entry in entries]
+    whole_results, whole_annotations = joined_files(results, annotations, skeleton)
+    truth = load_annotations(whole_annotations, skeleton.num_keypoints, category_id)
+    entries = load_results(whole_results, truth, skeleton.num_keypoints)
+    said = [whole_results[entry["number"]] for entry in entries]
     confidence, weight = _confidences(said, entries)
     found = {}
     for part, columns in skeleton.part_indices.items():
@@ -117,9 +117,10 @@ def _own_scores(
     weight: NDArray[np.float64],
     index: list[int],
 ) -> list[float]:
-    given = [result.get(f"{part.replace('_', '')}_score") for result in results]
-    if results and all(isinstance(score, int | float) and np.isfinite(score) for score in given):
-        return [float(score) for score in given]
+    key = f"{part.replace('_', '')}_score"
+    given = [float(result[key]) for result in results if isinstance(result.get(key), int | float)]
+    if len(given) == len(results) and np.isfinite(given).all():
+        return given
     if confidence is None:
         return [float(result["score"]) for result in results]
     weights = weight[:, index]
