@@ -42,3 +42,18 @@ def test_what_is_no_head_is_refused_in_one_sentence(path):
 def test_arguments_that_do_not_fit_are_named():
     with pytest.raises(InputError, match=r"head Laplace does not take these arguments: .*components"):
         build_model(spec("Laplace", components=3))
+
+
+def test_a_skeletons_parts_are_stored_and_older_files_have_none(tmp_path):
+    import yaml
+
+    from poserior.models import load_model, save_model
+
+    head = {"class_path": "Laplace", "init_args": {}}
+    own = ModelSpec({"name": "test_resnet"}, head, skeletons.load("coco133"), (32, 24))
+    save_model(build_model(own), own, tmp_path)
+    assert load_model(tmp_path)[1].skeleton == skeletons.load("coco133")
+    content = yaml.safe_load((tmp_path / "model.yaml").read_text())
+    del content["skeleton"]["parts"]
+    (tmp_path / "model.yaml").write_text(yaml.safe_dump(content))
+    assert load_model(tmp_path)[1].skeleton.parts == ()

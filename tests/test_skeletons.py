@@ -12,6 +12,7 @@ keypoints:
 edges: [[left_tip, palm], [palm, right_tip]]
 flip_pairs: [[left_tip, right_tip]]
 upper_body: [palm]
+parts: {tips: [left_tip, right_tip], rest: [palm]}
 """
 
 
@@ -32,7 +33,9 @@ def test_ones_own_file(tmp_path) -> None:
             (("left_tip", "right_tip"),),
             (0.03, 0.08, 0.04),
             ("palm",),
+            (("tips", ("left_tip", "right_tip")), ("rest", ("palm",))),
         )
+        assert skeleton.part_indices == {"tips": (0, 2), "rest": (1,)}
         assert skeleton.num_keypoints == 3
         assert skeleton.flip_indices == (2, 1, 0)
         assert skeleton.index("right_tip") == 2
@@ -40,7 +43,7 @@ def test_ones_own_file(tmp_path) -> None:
 
 def test_the_optional_keys_are_optional(tmp_path) -> None:
     skeleton = skeletons.load(write(tmp_path, "name: dot\nkeypoints: [{name: p, sigma: 1}]"))
-    assert (skeleton.edges, skeleton.flip_pairs, skeleton.upper_body) == ((), (), ())
+    assert (skeleton.edges, skeleton.flip_pairs, skeleton.upper_body, skeleton.parts) == ((), (), (), ())
     assert skeleton.flip_indices == (0,)
 
 
@@ -66,6 +69,11 @@ def test_the_optional_keys_are_optional(tmp_path) -> None:
             "one flip pair only",
         ),
         ("upper_body: [palm]", "upper_body: [elbow]", "keypoint 'elbow'"),
+        ("rest: [palm]", "rest: [palm, thumb]", "keypoint 'thumb', which it does not list"),
+        ("rest: [palm]", "rest: [palm, palm]", "the part 'rest' must have at least one keypoint, and each once"),
+        ("rest: [palm]", "rest: []", "the part 'rest' must have at least one keypoint"),
+        ("rest: [palm]", "rest: palm", "parts must be a mapping from each part's name to a list"),
+        ("{tips: [left_tip, right_tip], rest: [palm]}", "[palm]", "parts must be a mapping"),
         ("upper_body: [palm]", "sigmas: [1]", r"unknown keys \['sigmas'\]"),
         ("name: hand", "name: [hand", "found a syntax error"),
         (GOOD, "- a\n- b", "found list at its top"),
@@ -109,12 +117,13 @@ def test_built_in_skeletons_are_consistent(name) -> None:
     # The limbs are the same on both sides.
     edges = {frozenset(edge) for edge in skeleton.edges}
     assert {frozenset(order[i] for i in edge) for edge in edges} == edges
+    assert all(0 <= i < skeleton.num_keypoints for indices in skeleton.part_indices.values() for i in indices)
     upper = {skeleton.index(point) for point in skeleton.upper_body}
     assert {order[i] for i in upper} == upper
 
 
 def test_built_in_counts() -> None:
-    counts = {"coco17": 17, "face14": 14, "h36m17": 17, "lsp14": 14, "mpii16": 16}
+    counts = {"coco133": 133, "coco17": 17, "face14": 14, "h36m17": 17, "lsp14": 14, "mpii16": 16}
     assert {name: skeletons.load(name).num_keypoints for name in skeletons.names()} == counts
 
 
@@ -137,3 +146,80 @@ def test_lsp_and_coco_have_the_order_of_their_files(real_data) -> None:
     assert tuple(content["categories"][0]["keypoints"]) == skeletons.load("lsp14").keypoints
     coco = json.loads(real_data("coco_images/annotations.json").read_text())
     assert tuple(coco["categories"][0]["keypoints"]) == skeletons.load("coco17").keypoints
+
+
+def test_the_whole_body_is_coco_and_its_parts() -> None:
+    whole, coco = skeletons.load("coco133"), skeletons.load("coco17")
+    assert whole.keypoints[:17] == coco.keypoints
+    assert whole.oks_sigmas[:17] == coco.oks_sigmas
+    assert [indices[0] for indices in whole.part_indices.values()] == [0, 17, 23, 91, 112]
+    assert sum(whole.part_indices.values(), ()) == tuple(range(133))
+    # places that everybody who knows the 68 points of a face knows: chin, tip of the nose, corners of eyes and mouth
+    face = {31: "chin", 53: "nose_bridge_4", 59: "right_eye_outer", 62: "right_eye_inner", 65: "left_eye_inner"}
+    face |= {68: "left_eye_outer", 71: "right_lip_corner", 77: "left_lip_corner", 80: "lower_lip"}
+    assert {k: whole.keypoints[k] for k in face} == face
+    # the official mirror image: 16 - k on the jaw, 17 to 26, 31 to 35, 36 to 45, 48 to 54, 60 to 64 of the face
+    order = whole.flip_indices
+    for one, other in {
+        0: 16,
+        7: 9,
+        8: 8,
+        17: 26,
+        21: 22,
+        31: 35,
+        36: 45,
+        39: 42,
+        40: 47,
+        48: 54,
+        55: 59,
+        60: 64,
+    }.items():
+        assert order[23 + one] == 23 + other
+    assert order[91:112] == tuple(range(112, 133))
+    # both hands are equally hard; sums of the official constants of the face and of a hand
+    assert whole.oks_sigmas[91:112] == whole.oks_sigmas[112:]
+    assert sum(whole.oks_sigmas[91:112]) == pytest.approx(0.553)
+    assert sum(whole.oks_sigmas[23:91]) == pytest.approx(1.137)
+    assert sum(whole.oks_sigmas[17:23]) == pytest.approx(0.48)
+
+
+@pytest.mark.parametrize("name", skeletons.names())
+def test_a_written_skeleton_is_read_back(name, tmp_path) -> None:
+    skeleton = skeletons.load(name)
+    assert skeletons.load(write(tmp_path, skeletons.to_yaml(skeleton))) == skeleton
+
+
+def test_keypoints_of_coco_are_known_by_name() -> None:
+    for name in ("coco17", "mpii16"):  # for MPII the table is CCNet's
+        skeleton = skeletons.load(name)
+        found = [skeletons.sigma_by_name(point) for point in skeleton.keypoints]
+        assert [sigma for sigma, _ in found] == list(skeleton.oks_sigmas)
+    assert skeletons.sigma_by_name("RightKneeCap") == (0.087, "knee")
+    assert skeletons.sigma_by_name("heart") is None  # not an ear
+    assert skeletons.middle_sigma() == 0.072
+
+
+@pytest.mark.parametrize("name", skeletons.names())
+def test_mirror_names_are_the_flip_pairs(name) -> None:
+    skeleton = skeletons.load(name)
+    order = skeleton.flip_indices
+    for i, point in enumerate(skeleton.keypoints):
+        assert skeletons.mirror_name(point) == skeleton.keypoints[order[i]]
+
+
+def test_parts_under_keys_of_their_own_become_one_list() -> None:
+    hand = skeletons.Skeleton(
+        "own", ("a", "b", "c"), (), (), (0.1,) * 3, (), (("body", ("a",)), ("left_hand", ("b", "c")))
+    )
+    assert skeletons.part_keys(hand) == {"body": "keypoints", "left_hand": "lefthand_kpts"}
+    person = {"id": 7, "keypoints": [1, 2, 2], "lefthand_kpts": [3, 4, 0.3, 5, 6, 0.0], "num_keypoints": 1}
+    (joined,) = skeletons.join_annotations([person], hand)
+    assert (joined["keypoints"], joined["num_keypoints"]) == ([1, 2, 2, 3, 4, 1, 5, 6, 0], 2)
+    assert skeletons.join_annotations([joined], hand) == [joined]
+    (invalid,) = skeletons.join_annotations([{**person, "lefthand_valid": False}], hand)
+    assert invalid["keypoints"] == [1, 2, 2, 0, 0, 0, 0, 0, 0]
+    (result,) = skeletons.join_results([{**person, "score": 0.5}], hand)
+    assert result["keypoints"] == [1, 2, 2, 3, 4, 0.3, 5, 6, 0.0]  # a result's third number is its confidence
+    with pytest.raises(InputError, match=r"expected 6 numbers .* as 'lefthand_kpts' of annotation 7, found 5 values"):
+        skeletons.join_annotations([{**person, "lefthand_kpts": [1, 2, 3, 4, 5]}], hand)
+    assert skeletons.join_annotations([person], skeletons.load("coco17")) == [person]

@@ -279,6 +279,7 @@ def _skeleton(content: Mapping[str, Any]) -> Skeleton:
         flip_pairs=tuple((a, b) for a, b in content["flip_pairs"]),
         oks_sigmas=tuple(content["oks_sigmas"]),
         upper_body=tuple(content["upper_body"]),
+        parts=tuple((part, tuple(points)) for part, points in content.get("parts", ())),  # older files have none
     )
 
 

@@ -360,3 +360,48 @@ def test_the_best_detections_of_each_picture(fake_coco):
     ]
     best = CocoKeypoints(fake_coco.annotations, fake_coco.images, boxes=fake_coco.detections, max_boxes=2)
     assert [best[n].annotation_id for n in range(len(best))] == [1, 2, 3, 4]
+
+
+def whole_body(fake_coco):
+    """The fake file in COCO-WholeBody's form: the category lists the body's names alone."""
+    for n, person in enumerate(row for row in fake_coco.content["annotations"] if row["category_id"] == 1):
+        sizes = {"foot": 6, "face": 68, "lefthand": 21, "righthand": 21}
+        for m, (part, count) in enumerate(sizes.items()):
+            person[f"{part}_kpts"] = [v for k in range(count) for v in (5 + m, 6 + k / 4, 1 + k % 2)] if n < 2 else []
+            person[f"{part}_valid"] = n < 2 and part != "lefthand"
+    return fake_coco
+
+
+def test_parts_of_a_whole_body_are_one_list(fake_coco) -> None:
+    whole_body(fake_coco)
+    dataset = CocoKeypoints(fake_coco.annotations, fake_coco.images, "coco133")
+    assert len(dataset) == 2
+    sample, body = dataset[0], CocoKeypoints(fake_coco.annotations, fake_coco.images)[0]
+    assert sample.keypoints.shape == (133, 2)
+    assert torch.equal(sample.keypoints[:17], body.keypoints)
+    assert sample.keypoints[17:20].tolist() == [[5.5, 6.5], [5.5, 6.75], [5.5, 7.0]]
+    assert sample.keypoints[23].tolist() == [6.5, 6.5]
+    assert sample.keypoints[112].tolist() == [8.5, 6.5]
+    assert sample.visibility[17:23].tolist() == [1, 2, 1, 2, 1, 2]
+    assert sample.visibility[91:112].tolist() == [0] * 21  # marked invalid
+    again = dataset.coco_dict()["annotations"][0]
+    assert len(again["keypoints"]) == 399
+    assert again["num_keypoints"] == int((sample.visibility > 0).sum())
+
+
+def test_a_part_of_another_length_is_named(fake_coco) -> None:
+    whole_body(fake_coco)
+    fake_coco.content["annotations"][0]["face_kpts"].pop()
+    with pytest.raises(InputError, match=r"expected 204 numbers .* as 'face_kpts' of annotation 1, found 203 values"):
+        CocoKeypoints(fake_coco.annotations, fake_coco.images, "coco133")
+
+
+def test_real_whole_body_files(real_data) -> None:
+    folder = real_data("mmpose_samples/coco")
+    apart = CocoKeypoints(folder / "test_coco_wholebody.json", folder, "coco133")
+    together = CocoKeypoints(folder / "test_keypoint_partition_metric.json", folder, "coco133")
+    assert len(apart) == len(together) == 12
+    # another tool's joined list of the same people
+    for name in ("annotation_id", "keypoints", "visibility"):
+        assert np.array_equal(getattr(apart.samples, name), getattr(together.samples, name)), name
+    assert (apart.samples.visibility[0][17:23] > 0).all()

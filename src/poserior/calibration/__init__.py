@@ -2,5 +2,24 @@
 
 from poserior.calibration.base import Calibrator, Recalibration, Regions
 from poserior.calibration.expected_oks import ExpectedOks, expected_oks, instance_confidence
+from poserior.calibration.oks_sigmas import (
+    PEOPLE_NEEDED,
+    SigmaEstimate,
+    anchored,
+    sigmas_from_repeats,
+    sigmas_from_residuals,
+)
 
-__all__ = ["Calibrator", "ExpectedOks", "Recalibration", "Regions", "expected_oks", "instance_confidence"]
+__all__ = [
+    "PEOPLE_NEEDED",
+    "Calibrator",
+    "ExpectedOks",
+    "Recalibration",
+    "Regions",
+    "SigmaEstimate",
+    "anchored",
+    "expected_oks",
+    "instance_confidence",
+    "sigmas_from_repeats",
+    "sigmas_from_residuals",
+]

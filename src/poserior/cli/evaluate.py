@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ActionYesNo, ArgumentParser, Namespace
 
-from poserior.cli.results import SHOWN, numbers, picture_of, runs_of, table
+from poserior.cli.results import SHOWN, numbers, part_table, picture_of, runs_of, table
 from poserior.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def run(args: Namespace) -> int:
     )
     shown = {key: value for key, value in numbers(metrics).items() if key in SHOWN}
     print(table(list(shown), {evaluation.name: [f"{value:.4g}" for value in shown.values()]}, corner=""))
+    if "per_part" in metrics:
+        print(f"\n{part_table(metrics['per_part'])}\n")
     print(f"{len(evaluation.image_id)} people; metrics.json and report.html are in {output}")
     return 0
 
@@ -178,6 +180,8 @@ def _of_results(args: Namespace) -> "tuple[Evaluation, dict[str, Any], None, dic
 
     skeleton = skeletons.load(args.skeleton)
     annotations, results = read_annotations(args.annotations), read_results(args.results)
+    annotations["annotations"] = skeletons.join_annotations(annotations["annotations"], skeleton)
+    results = skeletons.join_results(results, skeleton)
     evaluation = results_to_evaluation(results, annotations, skeleton, Path(args.results).stem)
     metrics: dict[str, Any] = summarise(evaluation, results, annotations)
     metrics["num_people"] = len(labelled_people(annotations, results))

@@ -74,6 +74,23 @@ def table(columns: Sequence[str], rows: Mapping[str, Sequence[str]], corner: str
     return "\n".join(text)
 
 
+def part_table(per_part: Mapping[str, Mapping[str, Any]]) -> str:
+    """AP and AR of each part: scored by its own keypoints, and by the person's score.
+
+    >>> print(part_table({"foot": {"AP": 0.5, "AP_person_score": 0.25, "AR": 0.75, "OKS": None, "num_keypoints": 6}}))
+    | part | AP  | AP by person's score | AR   | OKS | num_keypoints |
+    |------|-----|----------------------|------|-----|---------------|
+    | foot | 0.5 | 0.25                 | 0.75 | -   | 6             |
+    """
+    columns = {"AP": "AP", "AP_person_score": "AP by person's score", "AR": "AR", "OKS": "OKS"}
+    columns["num_keypoints"] = "num_keypoints"
+    rows = {
+        part: ["-" if values.get(key) is None else f"{values[key]:.4g}" for key in columns]
+        for part, values in per_part.items()
+    }
+    return table(list(columns.values()), rows, corner="part")
+
+
 def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     """The metrics that are one number each.
 

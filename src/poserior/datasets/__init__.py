@@ -6,3 +6,6 @@ from poserior.datasets.face import FaceKeypoints as FaceKeypoints
 from poserior.datasets.figures import Figures as Figures
 from poserior.datasets.lsp import Lsp as Lsp
 from poserior.datasets.mpii import Mpii as Mpii
+from poserior.datasets.repeated import Repeats as Repeats
+from poserior.datasets.repeated import repeated_people as repeated_people
+from poserior.datasets.repeated import skeleton_of as skeleton_of

@@ -12,7 +12,7 @@ from poserior.datasets._people import People, PeopleDataset, Pictures, labelled
 from poserior.errors import InputError
 from poserior.geometry import BOX_TO_AREA
 from poserior.json_files import read_json
-from poserior.skeletons import Skeleton, load
+from poserior.skeletons import Skeleton, join_annotations, load, part_keys
 
 
 class CocoKeypoints(PeopleDataset):
@@ -21,7 +21,8 @@ class CocoKeypoints(PeopleDataset):
     As in the official protocol, crowd regions and people without a labelled keypoint are no samples; they stay in
     `coco_dict`, where the evaluation needs them. COCO's coordinates are pixel indices: half a pixel is added here.
     Boxes are cut to the picture. The object's area is the file's ``area`` (COCO: the mask's); where that is missing or
-    0, it is 0.53 times the box's, the mean ratio over COCO's people.
+    0, it is 0.53 times the box's, the mean ratio over COCO's people. For a skeleton with COCO-WholeBody's parts
+    (coco133) each part's keypoints may stand under a key of its own, as in COCO-WholeBody's files.
 
     Args:
         annotations: the ``.json`` or ``.json.gz`` file.
@@ -79,6 +80,7 @@ def read_coco(
     where = f"'annotations' of {path}"
     of_category = column(everything, "category_id", where)
     rows = [row for row, number in zip(everything, of_category, strict=True) if number in chosen]
+    rows = join_annotations(rows, skeleton)
     del content, everything  # a full COCO file holds gigabytes of outlines as Python objects
     return _read_people(rows, pictures, skeleton, where), pictures, categories
 
@@ -176,7 +178,9 @@ def _some(names: list[str]) -> str:
 def _same_names(names: Any, skeleton: Skeleton) -> bool:
     # "Left Eye", "left-eye" and "left_eye" are one name.
     plain = [str(name).lower().replace(" ", "_").replace("-", "_") for name in names or ()]
-    return plain == [name.lower().replace(" ", "_").replace("-", "_") for name in skeleton.keypoints]
+    # COCO-WholeBody's files list the body's names alone.
+    lists = [skeleton.keypoints, *([skeleton.parts[0][1]] if part_keys(skeleton) else [])]
+    return plain in [[name.lower().replace(" ", "_").replace("-", "_") for name in points] for points in lists]
 
 
 def _read_boxes(

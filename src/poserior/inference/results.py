@@ -10,7 +10,7 @@ from torch import Tensor
 
 from poserior.errors import InputError
 from poserior.geometry import BOX_TO_AREA, xywh_to_xyxy
-from poserior.skeletons import Skeleton
+from poserior.skeletons import Skeleton, join_annotations, join_results
 from poserior.structures import Evaluation
 
 
@@ -51,7 +51,9 @@ def results_to_evaluation(
     Raises:
         InputError: another number of keypoints, broken entries, or no pair at all.
     """
-    people = labelled_people(annotations, results)
+    joined = {"annotations": join_annotations(annotations["annotations"], skeleton)}
+    results = join_results(results, skeleton)
+    people = labelled_people(joined, results)
     if not people:
         raise InputError(
             "expected at least one annotated person with keypoints in the results' category, found none; check the"

@@ -13,6 +13,7 @@ from poserior.metrics.end_point import end_point_error, end_point_error_per_keyp
 from poserior.metrics.nll import keypoint_nll, nll
 from poserior.metrics.oks import keypoint_oks, oks
 from poserior.metrics.oks_nms import oks_nms, pairwise_oks
+from poserior.metrics.parts import average_precision_by_part
 from poserior.metrics.pck import auc, pck, pck_per_keypoint, pckh
 from poserior.metrics.reliability import Reliability, ece, reliability
 from poserior.metrics.sparsification import ause, sparsification
@@ -44,6 +45,7 @@ __all__ = [
     "SparsificationError",
     "auc",
     "ause",
+    "average_precision_by_part",
     "coco_average_precision",
     "coverage",
     "ece",

@@ -47,7 +47,11 @@ def coco_average_precision(
     """
     num_keypoints = len(oks_sigmas)
     truth = load_annotations(annotations, num_keypoints, category_id)
-    entries = load_results(results, truth, num_keypoints)
+    return precision_of(truth, load_results(results, truth, num_keypoints), oks_sigmas)
+
+
+def precision_of(truth: Json, entries: list[Json], oks_sigmas: Sequence[float]) -> dict[str, float]:
+    """`coco_average_precision` of what `load_annotations` and `load_results` returned."""
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools has no quiet mode
         evaluation = COCOeval(_index(truth, truth["annotations"]), _index(truth, entries), "keypoints")
         evaluation.params.kpt_oks_sigmas = np.asarray(oks_sigmas, dtype=np.float64)
@@ -64,9 +68,10 @@ def evaluation_to_coco(evaluation: Evaluation, category_id: int = 1) -> tuple[Js
 
     Coordinates become pixel indices (half a pixel less), boxes corner and size. The pictures are those in which the
     evaluation has people, so AP counts no false alarms elsewhere: it is the AP of a top-down method with given boxes.
-    To count a data set's crowds and unlabelled people too, compare the results with the annotations of its file.
+    To count a data set's crowds and unlabelled people too, compare the results with the annotations of its file. The
+    results also have ``confidence`` and, where it is known, ``visibility``, which COCO's tools pass over.
     """
-    return people_to_coco(
+    annotations, results = people_to_coco(
         evaluation.keypoints,
         evaluation.target,
         evaluation.target_visibility,
@@ -77,6 +82,10 @@ def evaluation_to_coco(evaluation: Evaluation, category_id: int = 1) -> tuple[Js
         evaluation.annotation_id,
         category_id,
     )
+    for key, values in (("confidence", evaluation.confidence), ("visibility", evaluation.visibility)):
+        for result, row in zip(results, [] if values is None else values.double().tolist(), strict=False):
+            result[key] = row
+    return annotations, results
 
 
 def people_to_coco(

@@ -63,6 +63,8 @@ def load_annotations(annotations: Json | str | Path, num_keypoints: int, categor
 def load_results(results: Sequence[Json] | str | Path, annotations: Json, num_keypoints: int) -> list[Json]:
     """The entries of a COCO results list that are of the annotations' category, checked, numbered from 1.
 
+    Each knows its place in the list as ``number``.
+
     Args:
         results: the list, or the file that holds it.
         annotations: what `load_annotations` returned.
@@ -87,7 +89,7 @@ def load_results(results: Sequence[Json] | str | Path, annotations: Json, num_ke
         if category != annotations["category_id"]:
             others[str(category)] += 1
             continue
-        kept.append(_result(entry, where, num_keypoints, annotations["image_index"]))
+        kept.append(_result(entry, where, num_keypoints, annotations["image_index"]) | {"number": number})
     if others and not kept:
         raise InputError(
             f"expected results of category {annotations['category_id']} in {source},"

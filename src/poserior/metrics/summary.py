@@ -16,6 +16,7 @@ from poserior.metrics.correlation import pearson, spearman
 from poserior.metrics.coverage import PROBABILITIES, coverage
 from poserior.metrics.end_point import end_point_error
 from poserior.metrics.oks import keypoint_oks
+from poserior.metrics.parts import average_precision_by_part, joined_files
 from poserior.metrics.pck import pck
 from poserior.metrics.reliability import ece, within_unit
 from poserior.metrics.sparsification import ause
@@ -39,6 +40,8 @@ def summarise(
       ``_instance`` the people's score against theirs. No ECE for another tool's scores outside [0, 1].
     - ``num_people`` with a labelled keypoint, ``num_keypoints`` labelled.
     - ``per_keypoint``: by the keypoint's name, the same of that keypoint alone.
+    - ``per_part``, if the skeleton has parts: by the part's name, `average_precision_by_part` and the same of that
+      part's keypoints.
 
     Args:
         evaluation: predicted people beside the truth.
@@ -55,6 +58,7 @@ def summarise(
     sigmas = evaluation.skeleton.oks_sigmas
     if annotations is None or results is None:
         annotations, results = evaluation_to_coco(evaluation)
+    results, annotations = joined_files(results, annotations, evaluation.skeleton)
     precision = coco_average_precision(results, annotations, sigmas, category_id)
     visibility = evaluation.target_visibility
     similarity = keypoint_oks(evaluation.keypoints, evaluation.target, evaluation.area, sigmas, visibility)
@@ -75,11 +79,19 @@ def summarise(
         | {key: _plain(value) for key, value in _keypoint_metrics(evaluation, similarity, slice(k, k + 1)).items()}
         for k, name in enumerate(evaluation.skeleton.keypoints)
     }
+    if evaluation.skeleton.parts:
+        by_part = average_precision_by_part(results, annotations, evaluation.skeleton, category_id)
+        summary["per_part"] = {
+            part: {key: _plain(value) for key, value in by_part[part].items()}
+            | {"OKS": _plain(masked_mean(similarity[:, columns], visibility[:, columns]))}
+            | {key: _plain(v) for key, v in _keypoint_metrics(evaluation, similarity, list(columns)).items()}
+            for part, columns in evaluation.skeleton.part_indices.items()
+        }
     return summary
 
 
 def _keypoint_metrics(
-    evaluation: Evaluation, similarity: Float[Tensor, "N K"], columns: slice
+    evaluation: Evaluation, similarity: Float[Tensor, "N K"], columns: slice | list[int]
 ) -> dict[str, Tensor | int | None]:
     """The metrics that are means or statistics over the labelled keypoints, of some keypoints."""
     visibility = evaluation.target_visibility[:, columns]

@@ -1,5 +1,19 @@
 """Skeletons: what the keypoints are called, how they connect, mirror and count. One YAML file each."""
 
+from poserior.skeletons.by_name import middle_sigma, mirror_name, sigma_by_name
 from poserior.skeletons.skeleton import Skeleton, load, names
+from poserior.skeletons.whole_body import join_annotations, join_results, part_keys
+from poserior.skeletons.write import to_yaml
 
-__all__ = ["Skeleton", "load", "names"]
+__all__ = [
+    "Skeleton",
+    "join_annotations",
+    "join_results",
+    "load",
+    "middle_sigma",
+    "mirror_name",
+    "names",
+    "part_keys",
+    "sigma_by_name",
+    "to_yaml",
+]

@@ -23,11 +23,14 @@ class Skeleton:
         oks_sigmas: COCO's per-keypoint constants (the standard deviation of human labels over the square root of the
             object's area); ``OKS_k = exp(-d^2 / (2 area (2 sigma_k)^2))``.
         upper_body: the names that the half-body crop keeps together; empty if the notion makes no sense.
+        parts: groups of keypoints that are evaluated on their own, as (part, names); empty if there are none.
 
     >>> load("coco17").num_keypoints
     17
     >>> load("coco17").flip_indices[:5]
     (0, 2, 1, 4, 3)
+    >>> {part: len(indices) for part, indices in load("coco133").part_indices.items()}
+    {'body': 17, 'foot': 6, 'face': 68, 'left_hand': 21, 'right_hand': 21}
     """
 
     name: str
@@ -36,6 +39,7 @@ class Skeleton:
     flip_pairs: tuple[tuple[str, str], ...]
     oks_sigmas: tuple[float, ...]
     upper_body: tuple[str, ...] = ()
+    parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def num_keypoints(self) -> int:
@@ -51,6 +55,11 @@ class Skeleton:
             order[i], order[j] = j, i
         return tuple(order)
 
+    @property
+    def part_indices(self) -> dict[str, tuple[int, ...]]:
+        """The positions of each part's keypoints, by the part's name."""
+        return {part: tuple(self.index(point) for point in points) for part, points in self.parts}
+
     def index(self, keypoint: str) -> int:
         """The position of a keypoint's name."""
         if keypoint not in self.keypoints:
@@ -65,7 +74,7 @@ def names() -> tuple[str, ...]:
     """The built-in skeletons.
 
     >>> names()
-    ('coco17', 'face14', 'h36m17', 'lsp14', 'mpii16')
+    ('coco133', 'coco17', 'face14', 'h36m17', 'lsp14', 'mpii16')
     """
     files = resources.files("poserior.skeletons").iterdir()
     return tuple(sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")))
@@ -75,7 +84,7 @@ def load(name_or_path: str | Path) -> Skeleton:
     """A built-in skeleton by its name, or one's own by the path of its YAML file.
 
     The file's keys: ``name``, ``keypoints`` (a list of ``{name, sigma}``), and optionally ``edges`` (pairs of names),
-    ``flip_pairs`` (pairs of names), ``upper_body`` (names).
+    ``flip_pairs`` (pairs of names), ``upper_body`` (names), ``parts`` (each part's name and its keypoints' names).
 
     Raises:
         InputError: the name is unknown, the file is missing, or its content is no skeleton.
@@ -105,7 +114,7 @@ def _parse(text: str, source: str) -> Skeleton:
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise InputError(
             f"skeleton {source} is not usable: {_reason(error)}; expected name, keypoints (a list of {{name, sigma}}),"
-            " edges, flip_pairs and upper_body (by keypoint names)"
+            " edges, flip_pairs, upper_body and parts (by keypoint names)"
         ) from None
 
 
@@ -116,7 +125,7 @@ def _reason(error: Exception) -> str:
 def _build(content: Any) -> Skeleton:
     if not isinstance(content, dict):
         raise ValueError(f"found {type(content).__name__} at its top, not a mapping")
-    unknown = set(content) - {"name", "keypoints", "edges", "flip_pairs", "upper_body"}
+    unknown = set(content) - {"name", "keypoints", "edges", "flip_pairs", "upper_body", "parts"}
     if unknown:
         raise ValueError(f"found the unknown keys {sorted(map(str, unknown))}")
     points = tuple(str(point["name"]) for point in content["keypoints"])
@@ -128,12 +137,25 @@ def _build(content: Any) -> Skeleton:
     edges = tuple((_position(points, a), _position(points, b)) for a, b in content.get("edges") or ())
     pairs = tuple((str(a), str(b)) for a, b in content.get("flip_pairs") or ())
     upper = tuple(map(str, content.get("upper_body") or ()))
-    for point in [*sum(pairs, ()), *upper]:
+    parts = _parts(content.get("parts"))
+    for point in [*sum(pairs, ()), *upper, *(point for _, members in parts for point in members)]:
         _position(points, point)
     mirrored = sum(pairs, ())
     if len(set(mirrored)) != len(mirrored):
         raise ValueError("a keypoint may stand in one flip pair only")
-    return Skeleton(str(content["name"]), points, edges, pairs, sigmas, upper)
+    return Skeleton(str(content["name"]), points, edges, pairs, sigmas, upper, parts)
+
+
+def _parts(content: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    if content is None:
+        return ()
+    if not isinstance(content, dict) or not all(isinstance(members, list) for members in content.values()):
+        raise ValueError("parts must be a mapping from each part's name to a list of keypoint names")
+    parts = tuple((str(part), tuple(map(str, members))) for part, members in content.items())
+    for part, members in parts:
+        if not members or len(set(members)) != len(members):
+            raise ValueError(f"the part {part!r} must have at least one keypoint, and each once")
+    return parts
 
 
 def _position(points: tuple[str, ...], point: str) -> int:
