@@ -12,13 +12,13 @@ from poserior.post_hoc.external import (
     match_labels,
     rescored,
 )
-from poserior.post_hoc.net import Settings
+from poserior.post_hoc.net import NetSettings
 
 __all__ = [
     "ExternalPeople",
     "Fit",
     "Labels",
-    "Settings",
+    "NetSettings",
     "calibrated",
     "ccnet",
     "cross_fitted",

@@ -14,7 +14,7 @@ from poserior.calibration.ccnet import Inputs, Loss
 from poserior.models import ModelSpec, Regressor
 from poserior.post_hoc.base import calibrated
 from poserior.post_hoc.features import see_people
-from poserior.post_hoc.net import Settings, train_net
+from poserior.post_hoc.net import NetSettings, train_net
 from poserior.structures import Sample
 
 
@@ -61,7 +61,7 @@ def ccnet(
         loss: see `CCNet`.
         look_at: whose features. The ``"head"``'s are those after the deconvolutions where it has any, at the price of
             running them a second time, and the backbone's otherwise.
-        epochs: see `Settings`, also for the following.
+        epochs: see `NetSettings`, also for the following.
         lr: Adam's step.
         batch: people per step.
         min_steps: at least so many steps.
@@ -71,7 +71,7 @@ def ccnet(
     Raises:
         InputError: fewer than `MIN_PEOPLE` people, or people that cannot be used.
     """
-    settings = Settings(epochs, lr, batch, min_steps, held_back, seed)
+    settings = NetSettings(epochs, lr, batch, min_steps, held_back, seed)
     channels = model.head.in_channels
 
     def shown(features: Tensor) -> Tensor:

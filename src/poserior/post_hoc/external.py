@@ -13,7 +13,7 @@ from poserior.calibration import CCNet, instance_confidence
 from poserior.calibration.ccnet import Loss
 from poserior.errors import InputError
 from poserior.metrics import keypoint_oks
-from poserior.post_hoc.net import Course, Settings, train_net
+from poserior.post_hoc.net import Course, NetSettings, train_net
 from poserior.structures import Sample
 
 
@@ -40,7 +40,8 @@ class ExternalPeople:
     def __len__(self) -> int:
         return len(self.keypoints)
 
-    def __getitem__(self, index: Int[Tensor, "M"]) -> "ExternalPeople":
+    def take(self, index: Int[Tensor, "M"]) -> "ExternalPeople":
+        """Some of the people, in the order of `index`."""
         names = tuple(self.image_id[place] for place in index.tolist())
         columns = {part.name: getattr(self, part.name)[index] for part in fields(self) if part.name != "image_id"}
         return replace(self, **columns, image_id=names)
@@ -106,7 +107,7 @@ def fit_external(
     oks_sigmas: Sequence[float],
     hidden: int = 0,
     loss: Loss = "mse",
-    settings: Settings | None = None,
+    settings: NetSettings | None = None,
 ) -> tuple[CCNet, Course]:
     """A `CCNet` of another network, fitted on its answers to labelled people it was not trained on.
 
@@ -131,7 +132,7 @@ def fit_external(
     oks = keypoint_oks(people.keypoints, labels.target, labels.area, oks_sigmas, labels.target_visibility)
     with torch.random.fork_rng(devices=[]):
         net = CCNet(people.features.shape[1], people.keypoints.shape[1], hidden=hidden, loss=loss)
-    course = train_net(net, people.features, oks, labels.target_visibility, people.image_id, settings or Settings())
+    course = train_net(net, people.features, oks, labels.target_visibility, people.image_id, settings or NetSettings())
     return net.eval(), course
 
 
@@ -158,15 +159,21 @@ def cross_fitted(
     folds: int = 5,
     hidden: int = 0,
     loss: Loss = "mse",
-    settings: Settings | None = None,
+    settings: NetSettings | None = None,
     category_id: int = 1,
 ) -> list[dict[str, Any]]:
     """`rescored` where no person is judged by a net that saw the person's picture: one net per fold of the pictures.
 
-    For a network whose only labelled people are those to be scored. See `fit_external` for the arguments.
+    For a network whose only labelled people are those to be scored.
 
     Args:
+        people: see `fit_external`.
+        labels: see `fit_external`.
+        oks_sigmas: see `fit_external`.
         folds: into how many parts the pictures are dealt.
+        hidden: see `CCNet`.
+        loss: see `CCNet`.
+        settings: how to train; by default the paper's way.
         category_id: what the results say.
 
     Raises:
@@ -177,7 +184,7 @@ def cross_fitted(
         raise InputError(
             f"expected between 2 folds and one per picture ({len(pictures)} pictures), found {folds}; correct folds"
         )
-    generator = torch.Generator().manual_seed((settings or Settings()).seed)
+    generator = torch.Generator().manual_seed((settings or NetSettings()).seed)
     order = torch.randperm(len(pictures), generator=generator).tolist()
     fold_of = {pictures[place]: number % folds for number, place in enumerate(order)}
     fold = torch.tensor([fold_of[name] for name in people.image_id])
@@ -185,8 +192,8 @@ def cross_fitted(
     for number in range(folds):
         theirs, others = (fold == number).nonzero()[:, 0], (fold != number).nonzero()[:, 0]
         seen = Labels(labels.target[others], labels.target_visibility[others], labels.area[others])
-        net, _ = fit_external(people[others], seen, oks_sigmas, hidden, loss, settings)
-        confidence[theirs], visibility[theirs] = judge_external(net, people[theirs])
+        net, _ = fit_external(people.take(others), seen, oks_sigmas, hidden, loss, settings)
+        confidence[theirs], visibility[theirs] = judge_external(net, people.take(theirs))
     return _to_coco(people, confidence, visibility, category_id)
 
 

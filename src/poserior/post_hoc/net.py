@@ -16,7 +16,7 @@ MIN_PEOPLE = 50
 
 
 @dataclass(frozen=True)
-class Settings:
+class NetSettings:
     """How a net is trained.
 
     Attributes:
@@ -71,7 +71,7 @@ def train_net(
     oks: Float[Tensor, "N K"],
     visibility: Int[Tensor, "N K"] | Bool[Tensor, "N K"],
     image_id: Sequence[int | str],
-    settings: Settings,
+    settings: NetSettings,
 ) -> Course:
     """Fit a net in place, on the CPU: Adam with step decay from the best constants on, see `CCNet.start`.
 

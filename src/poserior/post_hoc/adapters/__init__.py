@@ -1,4 +1,4 @@
-"""Other people's networks as `ExternalPeople`: their answers, their features and their own scores. Nothing is trained."""
+"""Other people's networks as `ExternalPeople`: answers, features and their own scores."""
 
 from poserior.post_hoc.adapters.keypoint_rcnn import KeypointRCNNAdapter
 from poserior.post_hoc.adapters.vitpose import VitPoseAdapter

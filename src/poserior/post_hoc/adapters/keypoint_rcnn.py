@@ -66,4 +66,4 @@ class KeypointRCNNAdapter:
             box_score=column("scores"),
             image_id=tuple(names),
         )
-        return everybody[(everybody.box_score >= self.score_threshold).nonzero()[:, 0]]
+        return everybody.take((everybody.box_score >= self.score_threshold).nonzero()[:, 0])

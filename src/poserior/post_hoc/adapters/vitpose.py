@@ -21,9 +21,9 @@ class VitPoseAdapter:
     The features are those that the decoder's last convolution receives (after the deconvolutions of the classic
     decoder, after the upsampling of the simple one), averaged over the crop. The scores are the heatmaps' maxima.
 
-    Pixels: the processor's crop and its way back are one map between pixel *indices*: the first index of the crop and of
-    the heatmap lies at the padded box's left edge, the last at its right edge. So the crop, the heatmap and the answer
-    belong together, and the answers are indices of the picture, as COCO's numbers are; half a pixel is added here.
+    Pixels: the processor's crop and its way back are one map between pixel *indices*: the first index of the crop and
+    of the heatmap lies at the padded box's left edge, the last at its right edge. So the crop, the heatmap and the
+    answer belong together, and the answers are indices of the picture, as COCO's numbers are; half a pixel is added.
 
     Args:
         model: the network; put in eval mode.
