@@ -7,13 +7,12 @@ import torch
 from torch.utils.data import Dataset
 
 from poserior import skeletons
-from poserior.backbones import Backbone
 from poserior.calibration import CCNet
 from poserior.datasets import Figures
 from poserior.errors import InputError
 from poserior.inference import evaluate_model
-from poserior.metrics import ause, keypoint_oks, pearson, summarise
-from poserior.models import ModelSpec, Regressor, build_model, load_model, save_model
+from poserior.metrics import ause, coco_average_precision, evaluation_to_coco, keypoint_oks, pearson
+from poserior.models import ModelSpec, build_model, load_model, save_model
 from poserior.post_hoc import NetSettings, ccnet
 from poserior.post_hoc.features import see_people
 from poserior.post_hoc.net import train_net
@@ -38,14 +37,13 @@ class Kept(Dataset):
 
 @pytest.fixture(scope="module")
 def people():
-    return Kept(60, 1)
+    return Kept(52, 1)
 
 
 def tiny(head):
     torch.manual_seed(4)
     spec = ModelSpec({"name": "resnet18", "channels": [4, 4, 6, 8]}, head, COCO, SIZE)
     model = build_model(spec)
-    # answers that differ from picture to picture, some of them right
     for module in model.modules():
         module.training = False
     return model, spec
@@ -58,29 +56,39 @@ HEADS = [
 ]
 
 
+def recall_of(evaluation):
+    truth, results = evaluation_to_coco(evaluation)
+    return coco_average_precision(results, truth, evaluation.skeleton.oks_sigmas)["AR"]
+
+
 @pytest.mark.parametrize("head", HEADS, ids=lambda head: head["class_path"])
 def test_coordinates_densities_and_recall_stay_the_same(people, tmp_path, head):
     model, spec = tiny(head)
     weights = {name: value.clone() for name, value in model.state_dict().items()}
-    fresh, described = ccnet(model, spec, people, source="Figures", min_steps=20, progress=False)
+    flip = head["class_path"] == "Laplace"
+    fresh, described = ccnet(model, spec, people, source="Figures", flip_test=flip, min_steps=20, progress=False)
     assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
     assert isinstance(fresh.calibrator, CCNet)
     # wide labels: a tiny untrained model answers some of them well enough for an AR above 0
     easy = replace(spec, skeleton=replace(COCO, oks_sigmas=tuple(8 * sigma for sigma in COCO.oks_sigmas)))
-    before = evaluate_model(model, easy, people, "before", progress=False)
-    after = evaluate_model(fresh, replace(described, skeleton=easy.skeleton), people, "after", progress=False)
+    before = evaluate_model(model, easy, people, "before", flip, progress=False)
+    after = evaluate_model(fresh, replace(described, skeleton=easy.skeleton), people, "after", flip, progress=False)
     for name in ("keypoints", "covariance", "mean", "log_prob"):
         assert torch.equal(getattr(before, name), getattr(after, name)), name
     assert not torch.equal(before.confidence, after.confidence)
-    recall = [summarise(evaluation)["AR"] for evaluation in (before, after)]
+    recall = [recall_of(evaluation) for evaluation in (before, after)]
     assert recall[0] > 0.05
     assert recall[0] == recall[1]
     save_model(fresh, described, tmp_path)
     again, read = load_model(tmp_path)
-    stored = evaluate_model(again, replace(read, skeleton=easy.skeleton), people, "stored", progress=False)
-    assert torch.equal(stored.confidence, after.confidence)
+    pictures, widths = torch.rand(2, 3, *SIZE), torch.ones(2, 17, 2)
+    with torch.no_grad():
+        for ours, stored in zip(
+            fresh.judge(*fresh.predict(pictures), widths), again.judge(*again.predict(pictures), widths), strict=True
+        ):
+            assert torch.equal(ours, stored)
     facts = read.fitted_on["calibrator"]
-    assert (facts["method"], facts["data"], facts["people"]) == ("ccnet", "Figures", 60)
+    assert (facts["method"], facts["data"], facts["people"]) == ("ccnet", "Figures", 52)
     assert facts["loss_after"] <= facts["loss_before"]
 
 
@@ -98,15 +106,6 @@ def test_the_features_are_those_before_the_last_layer(head):
         assert torch.equal(draw.maps(penultimate), draw(features))
 
 
-class Pixels(Backbone):
-    def __init__(self):
-        torch.nn.Module.__init__(self)
-        self.out_channels, self.stride = 3, 1
-
-    def forward(self, images):
-        return images
-
-
 def test_what_is_cached_is_what_evaluation_says(people):
     model, spec = tiny({"class_path": "Laplace"})
     fresh, described = ccnet(
@@ -118,7 +117,7 @@ def test_what_is_cached_is_what_evaluation_says(people):
         model,
         spec,
         people,
-        lambda law, features, widths: fresh.calibrator.see(law, features, widths),
+        fresh.calibrator.see,
         "",
         progress=False,
     )
@@ -161,8 +160,8 @@ def test_it_finds_what_tells_the_error(options):
     # the truth of the planted law: labels come by these probabilities
     torch.testing.assert_close(visibility.mean(0), labelled.float().mean(0), atol=0.05, rtol=0)
     truth = (2 * features[:, 1]).sigmoid()
-    assert (visibility[:, 2] - truth).abs().mean() < 0.06
-    assert (visibility[:, 1] - 0.25).abs().mean() < 0.06
+    assert (visibility[:, 2] - truth).abs().mean() < 0.09
+    assert (visibility[:, 1] - 0.25).abs().mean() < 0.09
 
 
 def test_features_that_say_nothing_leave_the_constants():
@@ -171,10 +170,10 @@ def test_features_that_say_nothing_leave_the_constants():
     features, oks = torch.randn(60, 500, generator=generator), torch.rand(60, 3, generator=generator)
     labelled = torch.ones(60, 3, dtype=torch.int64)
     trained = CCNet(500, 3)
-    course = train_net(trained, features, oks, labelled, list(range(60)), NetSettings())
+    course = train_net(trained, features, oks, labelled, list(range(60)), NetSettings(lr=0.01))
     assert course.loss_after <= course.loss_before
     by_heart = CCNet(500, 3)
-    train_net(by_heart, features, oks, labelled, list(range(60)), NetSettings(held_back=0))
+    train_net(by_heart, features, oks, labelled, list(range(60)), NetSettings(lr=0.01, held_back=0.0))
     new, truth = torch.randn(400, 500, generator=generator), torch.rand(400, 3, generator=generator)
     with torch.no_grad():
         errors = [(net.verdict(net.raw(new))[0] - truth).square().mean().item() for net in (trained, by_heart)]
@@ -212,7 +211,7 @@ def test_too_few_people_and_bad_numbers(people):
     with pytest.raises(InputError, match="at least 50 people with labelled keypoints to fit a CCNet, found 3"):
         ccnet(model, spec, few, source="Figures", progress=False)
     few.people[1] = replace(few.people[1], area=0.0)
-    with pytest.raises(InputError, match="positive area, found 0.0"):
+    with pytest.raises(InputError, match=r"positive area, found 0\.0"):
         ccnet(model, spec, few, source="Figures", progress=False)
     with pytest.raises(InputError, match="epochs and batch >= 1"):
         NetSettings(epochs=0)
