@@ -149,7 +149,7 @@ def planted(count, seed):
 def test_it_finds_what_tells_the_error(options):
     features, oks, labelled = planted(900, 0)
     net = CCNet(6, 3, **options)
-    course = train_net(net, features, oks, labelled, list(range(900)), NetSettings(lr=0.02))
+    course = train_net(net, features, oks, labelled, list(range(900)), NetSettings(lr=0.03, min_steps=120))
     features, oks, labelled = planted(900, 1)
     with torch.no_grad():
         score, visibility = net.verdict(net.raw(features))
@@ -170,10 +170,10 @@ def test_features_that_say_nothing_leave_the_constants():
     features, oks = torch.randn(60, 500, generator=generator), torch.rand(60, 3, generator=generator)
     labelled = torch.ones(60, 3, dtype=torch.int64)
     trained = CCNet(500, 3)
-    course = train_net(trained, features, oks, labelled, list(range(60)), NetSettings(lr=0.01))
+    course = train_net(trained, features, oks, labelled, list(range(60)), NetSettings(lr=0.02, min_steps=80))
     assert course.loss_after <= course.loss_before
     by_heart = CCNet(500, 3)
-    train_net(by_heart, features, oks, labelled, list(range(60)), NetSettings(lr=0.01, held_back=0.0))
+    train_net(by_heart, features, oks, labelled, list(range(60)), NetSettings(lr=0.02, min_steps=80, held_back=0.0))
     new, truth = torch.randn(400, 500, generator=generator), torch.rand(400, 3, generator=generator)
     with torch.no_grad():
         errors = [(net.verdict(net.raw(new))[0] - truth).square().mean().item() for net in (trained, by_heart)]
