@@ -149,7 +149,7 @@ def planted(count, seed):
 def test_it_finds_what_tells_the_error(options):
     features, oks, labelled = planted(900, 0)
     net = CCNet(6, 3, **options)
-    course = train_net(net, features, oks, labelled, list(range(900)), NetSettings(lr=0.03, min_steps=120))
+    course = train_net(net, features, oks, labelled, list(range(900)), NetSettings(lr=0.02, min_steps=240))
     features, oks, labelled = planted(900, 1)
     with torch.no_grad():
         score, visibility = net.verdict(net.raw(features))

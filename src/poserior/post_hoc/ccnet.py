@@ -33,7 +33,7 @@ def ccnet(
     loss: Loss = "mse",
     look_at: Literal["head", "backbone"] = "head",
     epochs: int = 2,
-    lr: float = 1e-3,
+    lr: float = 3e-4,
     batch: int = 64,
     min_steps: int = 300,
     held_back: float = 0.2,
