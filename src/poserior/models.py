@@ -90,7 +90,8 @@ class Regressor(Model):
         if self.calibrator is None:
             confidence = distribution.expectation(GaussianKernel(distribution.mode, widths))
             return confidence, torch.ones_like(confidence)
-        verdict: tuple[Tensor, Tensor] = self.calibrator(distribution, features, widths)
+        shown = self.head.penultimate(features) if self.calibrator.looks_at == "head" else features
+        verdict: tuple[Tensor, Tensor] = self.calibrator(distribution, shown, widths)
         return verdict
 
     def loss(self, images: Float[Tensor, "B 3 H W"], target: Target) -> Float[Tensor, ""]:

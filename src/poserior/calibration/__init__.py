@@ -1,6 +1,7 @@
 """From a density to a confidence that can be trusted."""
 
 from poserior.calibration.base import Calibrator, Recalibration, Regions
+from poserior.calibration.ccnet import CCNet
 from poserior.calibration.expected_oks import ExpectedOks, expected_oks, instance_confidence
 from poserior.calibration.oks_sigmas import (
     PEOPLE_NEEDED,
@@ -12,6 +13,7 @@ from poserior.calibration.oks_sigmas import (
 
 __all__ = [
     "PEOPLE_NEEDED",
+    "CCNet",
     "Calibrator",
     "ExpectedOks",
     "Recalibration",

@@ -9,7 +9,13 @@ from poserior.distributions import Distribution
 
 
 class Calibrator(nn.Module, ABC):
-    """Answers, for every keypoint, "how accurate will this be?" and "would a human label it?", each in [0, 1]."""
+    """Answers, for every keypoint, "how accurate will this be?" and "would a human label it?", each in [0, 1].
+
+    Attributes:
+        looks_at: whose features it is given: the ``"backbone"``'s, or the ``"head"``'s last ones (`Head.penultimate`).
+    """
+
+    looks_at: str = "backbone"
 
     @abstractmethod
     def forward(
@@ -19,7 +25,7 @@ class Calibrator(nn.Module, ABC):
 
         Args:
             distribution: a head's answer, ``batch_shape (B, K)``, crop-normalised.
-            features: the backbone's.
+            features: the backbone's, or the head's, see `looks_at`.
             widths: the OKS kernel's width per axis in the same unit; see `poserior.geometry.oks_widths`.
         """
 

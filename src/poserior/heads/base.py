@@ -32,6 +32,10 @@ class Head(nn.Module, ABC):
     def forward(self, features: Float[Tensor, "B C H W"]) -> Distribution:
         """The predicted density, ``batch_shape (B, K)``, ``event_shape (D,)``."""
 
+    def penultimate(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B P h w"]:
+        """The features that the head's last layer sees: the backbone's own, unless the head has layers in between."""
+        return features
+
     def loss(self, distribution: Distribution, target: Float[Tensor, "B K D"]) -> Float[Tensor, "B K"]:
         """What is minimised, per keypoint: -log_prob, unless the head's paper trains on something else."""
         return -distribution.log_prob(target)

@@ -77,6 +77,11 @@ class Heatmap(Head):
             offset = decode(maps, self.decoding, self.target_scale)
         return HeatmapGrid(maps, offset)
 
+    def penultimate(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B P h w"]:
+        """The features after the deconvolutions."""
+        raised: Tensor = self.draw.stem(features)
+        return raised
+
     def loss(self, distribution: Distribution, target: Float[Tensor, "B K D"]) -> Float[Tensor, "B K"]:
         """Mean squared error of the map per keypoint; 0 where the label's bump lies wholly outside the map."""
         assert isinstance(distribution, HeatmapGrid)

@@ -84,6 +84,11 @@ class Integral(Fixed):
         log_map = self.locate.log_map(features)
         return IntegralLaw(self.density(soft_argmax(log_map)), log_map)
 
+    def penultimate(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B P h w"]:
+        """The features after the deconvolutions."""
+        raised: Tensor = self.locate.draw.stem(features)
+        return raised
+
     def loss(self, distribution: Distribution, target: Float[Tensor, "B K D"]) -> Float[Tensor, "B K"]:
         """The distance, the scale's likelihood (see `Fixed`), and the weighted divergence of the map."""
         loss = super().loss(distribution, target)

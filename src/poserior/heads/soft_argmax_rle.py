@@ -2,6 +2,9 @@
 
 from typing import Literal
 
+from jaxtyping import Float
+from torch import Tensor
+
 from poserior.heads.pooled import PooledLinear
 from poserior.heads.rle import RLE, Variant
 from poserior.heads.soft_argmax import SoftArgmax, SoftArgmaxAndScale
@@ -76,4 +79,9 @@ class SoftArgmaxRLE(RLE):
         )
         locate = SoftArgmax(in_channels, num_keypoints, dim, num_deconvolutions, channels, temperature, depth_cells)
         measure = PooledLinear(in_channels, num_keypoints, dim)
-        self.regress = SoftArgmaxAndScale(locate, measure, initial_scale, scale_floor)
+        self.regress: SoftArgmaxAndScale = SoftArgmaxAndScale(locate, measure, initial_scale, scale_floor)
+
+    def penultimate(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B P h w"]:
+        """The features after the deconvolutions."""
+        raised: Tensor = self.regress.locate.draw.stem(features)
+        return raised

@@ -1,5 +1,30 @@
 """Calibration after training, on a frozen model: what is fitted on held-out people and stored beside the weights."""
 
 from poserior.post_hoc.base import Fit, calibrated
+from poserior.post_hoc.ccnet import ccnet
+from poserior.post_hoc.external import (
+    ExternalPeople,
+    Labels,
+    cross_fitted,
+    fit_external,
+    join,
+    judge_external,
+    match_labels,
+    rescored,
+)
+from poserior.post_hoc.net import NetSettings
 
-__all__ = ["Fit", "calibrated"]
+__all__ = [
+    "ExternalPeople",
+    "Fit",
+    "Labels",
+    "NetSettings",
+    "calibrated",
+    "ccnet",
+    "cross_fitted",
+    "fit_external",
+    "join",
+    "judge_external",
+    "match_labels",
+    "rescored",
+]
