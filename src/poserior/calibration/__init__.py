@@ -1,6 +1,25 @@
 """From a density to a confidence that can be trusted."""
 
 from poserior.calibration.base import Calibrator, Recalibration, Regions
+from poserior.calibration.conformal import Conformal, RegionScores, region_scores
+from poserior.calibration.conformal_quantiles import conformal_quantile, labels_needed
+from poserior.calibration.covariate_shift import ShiftWeights, shift_weights
 from poserior.calibration.expected_oks import ExpectedOks, expected_oks, instance_confidence
+from poserior.calibration.point_conformal import PointConformal
 
-__all__ = ["Calibrator", "ExpectedOks", "Recalibration", "Regions", "expected_oks", "instance_confidence"]
+__all__ = [
+    "Calibrator",
+    "Conformal",
+    "ExpectedOks",
+    "PointConformal",
+    "Recalibration",
+    "RegionScores",
+    "Regions",
+    "ShiftWeights",
+    "conformal_quantile",
+    "expected_oks",
+    "instance_confidence",
+    "labels_needed",
+    "region_scores",
+    "shift_weights",
+]
