@@ -87,20 +87,20 @@ def conformal_quantile(
     return torch.cat([ordered, ordered.new_full((1,), math.inf)])[place]
 
 
-def group_edges(covariate: Float[Tensor, "N K"], labelled: Bool[Tensor, "N K"], groups: int) -> Float[Tensor, "K G"]:
+def group_edges(covariate: Float[Tensor, "N K"], labelled: Bool[Tensor, "N K"], groups: int) -> Float[Tensor, "K E"]:
     """Edges that cut every keypoint's labels into `groups` parts of equal number: values of some of the labels.
 
     Those labels themselves belong to no group (see `sorted_by_group`). Given the edges, the labels between two of them
     are then exchangeable with a test point that falls between them: the guarantee within groups is exact although the
     edges come from the same data. A keypoint without enough labels has edges of minus infinity.
     """
-    edges = torch.full((covariate.shape[1], groups - 1), -math.inf, dtype=covariate.dtype)
-    for k in range(covariate.shape[1]):
-        values = covariate[labelled[:, k], k].sort().values
-        if len(values) >= groups:
-            places = torch.arange(1, groups) * len(values) // groups
-            edges[k] = values[places]
-    return edges
+    counts = labelled.sum(0)
+    if groups == 1 or not len(covariate):
+        return covariate.new_full((len(counts), groups - 1), -math.inf)
+    ordered = torch.where(labelled, covariate, math.inf).sort(0).values
+    places = torch.arange(1, groups)[:, None] * counts // groups
+    edges = ordered.gather(0, places.clamp_max(len(ordered) - 1))
+    return torch.where(counts >= groups, edges, -math.inf).mT.contiguous()
 
 
 def sorted_by_group(

@@ -34,9 +34,9 @@ def shift_weights(
 ) -> ShiftWeights:
     """Density ratios by logistic regression: a classifier that tells target people from calibration people.
 
-    If it says p of x, then ``p / (1 - p) * N / M`` estimates ``dP_target(x) / dP_calibration(x)``. The target people need
-    no labels. The guarantee of `conformal_quantile` with these weights holds as far as the ratio is right: for a shift
-    of these features that is log-linear in them. Penalised maximum likelihood by Newton's method,
+    If it says p of x, then ``p / (1 - p) * N / M`` estimates ``dP_target(x) / dP_calibration(x)``. The target people
+    need no labels. The guarantee of `conformal_quantile` with these weights holds as far as the ratio is right: for a
+    shift of these features that is log-linear in them. Penalised maximum likelihood by Newton's method,
     ``sum log(1 + exp(-z_i (bias + slope . u_i))) + penalty / 2 |slope|^2``, u the standardised features.
 
     Args:
@@ -50,7 +50,9 @@ def shift_weights(
     Source: Tibshirani et al., "Conformal Prediction Under Covariate Shift", NeurIPS 2019, section 2.3.
     """
     if not len(calibration) or not len(target):
-        raise InputError(f"expected people on both sides, found {len(calibration)} and {len(target)}; give some of each")
+        raise InputError(
+            f"expected people on both sides, found {len(calibration)} and {len(target)}; give some of each"
+        )
     both = torch.cat([calibration, target]).double()
     if not bool(both.isfinite().all()) or not penalty > 0:
         raise InputError("expected finite features and a positive penalty, found others; correct them")

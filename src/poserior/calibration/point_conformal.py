@@ -14,8 +14,8 @@ class PointConformal(nn.Module):
     """Split conformal discs, keypoint by keypoint, and within a keypoint by the tool's score if wanted.
 
     The error is ``|y - point| / sqrt(area)``, so discs grow with the person. With groups, labels of similar score share
-    a quantile: a sure answer has a smaller disc, and the promise holds at every score. The same rules for too few labels
-    as in `Conformal`: all labels of the keypoint, then an infinite disc. Made by `fit`.
+    a quantile: a sure answer has a smaller disc, and the promise holds in every group. Too few labels are met as in
+    `Conformal`: all labels of the keypoint, then an infinite disc. Made by `fit`.
 
     Args:
         num_keypoints: K.
