@@ -32,8 +32,8 @@ def everywhere(scores):
 
 @pytest.mark.parametrize(
     ("count", "coverage", "rank"),
-    [(9, 0.9, 9), (8, 0.9, None), (10, 0.9, 10), (19, 0.9, 18), (19, 0.95, 19), (99, 0.9, 90), (3, 0.5, 2), (2, 0.7, None),
-     (9, 0.7, 7), (1, 0.5, 1)],
+    [(9, 0.9, 9), (8, 0.9, None), (10, 0.9, 10), (19, 0.9, 18), (19, 0.95, 19), (99, 0.9, 90), (3, 0.5, 2),
+     (2, 0.7, None), (9, 0.7, 7), (1, 0.5, 1)],
 )  # fmt: skip
 def test_quantiles_of_few_labels_are_those_by_hand(count, coverage, rank):
     # ceil((n + 1) coverage)-th smallest of n; infinite if that is more than n
@@ -60,7 +60,7 @@ def test_equal_weights_change_nothing_and_heavy_test_points_get_everything():
 
 
 def test_coverage_over_many_calibration_sets_is_within_the_bounds():
-    """P(next score <= quantile) of continuous scores lies in [c, c + 1 / (n + 1)], here exactly ceil((n+1)c) / (n+1)."""
+    """P(next score <= quantile) of continuous scores is ceil((n + 1) c) / (n + 1), in [c, c + 1 / (n + 1)]."""
     trials, draws = 20_000, torch.Generator().manual_seed(3)
     for count, coverage in ((9, 0.9), (24, 0.8), (37, 0.9)):
         scores = torch.rand(count + 1, trials, generator=draws)
@@ -233,7 +233,7 @@ def test_more_people_than_are_kept_are_thinned(monkeypatch):
 
 
 def people(count, draws, unsure=4.0):
-    """Points of a tool: errors are in proportion to the root of the area, and four times as large where its score is low."""
+    """Points of a tool: errors grow with the root of the area, and are four times as large where its score is low."""
     area = torch.exp(2 * torch.rand(count, generator=draws))
     scores = torch.rand(count, 3, generator=draws)
     size = area.sqrt()[:, None, None] * torch.where(scores < 0.5, unsure, 1.0)[..., None]

@@ -68,8 +68,9 @@ def calibrated(
     """
     fitted_on = {**spec.fitted_on, field: dict(facts)}
     changes: dict[str, Any] = {field: dict(part), "fitted_on": fitted_on}
-    stale = (f"{field}.", "regions.") if field == "recalibration" else (f"{field}.",)
-    if "regions." in stale:
+    stale: tuple[str, ...] = (f"{field}.",)
+    if field == "recalibration":
+        stale += ("regions.",)
         changes["regions"] = None
         fitted_on.pop("regions", None)
     described = replace(spec, **changes)
