@@ -190,13 +190,13 @@ def test_duplicates_go_where_asked(run_folder, pictures, tmp_path):
 
 @pytest.fixture
 def run_with_regions(run_folder):
-    """The run with regions whose ellipses' scores were 1..19 for every keypoint."""
+    """The run with regions whose ellipses' scores were 0.1 to 1.9 for every keypoint."""
     from poserior.calibration import Conformal, RegionScores
     from poserior.models import load_model, save_model
     from poserior.post_hoc import calibrated
 
-    radius = torch.arange(1.0, 20.0)[:, None].repeat(1, 14)
-    regions = Conformal.fit(RegionScores(radius / 20, radius), radius > 0, torch.full((19,), 100.0))
+    radius = 0.1 * torch.arange(1.0, 20.0)[:, None].repeat(1, 14)
+    regions = Conformal.fit(RegionScores(radius / 2, radius), radius > 0, torch.full((19,), 100.0))
     part = {"class_path": "Conformal", "init_args": {"labels": 19}}
     state, facts = regions.state_dict(), {"flip_test": True}
     save_model(*calibrated(*load_model(run_folder), "regions", part, state, facts), run_folder)
@@ -207,10 +207,10 @@ def test_regions_are_in_the_file_and_the_coverage_can_be_chosen(run_with_regions
     words = (pictures / "b.jpg", "--run", run_with_regions, "--output")
     assert call(*words, tmp_path / "usual") == 0
     (entry,) = read(tmp_path / "usual")
-    assert entry["region_90"] == [18.0] * 14
+    assert entry["region_90"] == pytest.approx([1.8] * 14, abs=2e-4)
     assert call(*words, tmp_path / "asked", "--regions", "0.5") == 0
     (asked,) = read(tmp_path / "asked")
-    assert asked["region_50"] == [10.0] * 14
+    assert asked["region_50"] == pytest.approx([1.0] * 14, abs=2e-4)
     assert "region_90" not in asked
     wide, narrow = (cv2.imread(str(tmp_path / name / "overlays" / "b.jpg")) for name in ("usual", "asked"))
     assert (wide != narrow).any()
