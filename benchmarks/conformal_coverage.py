@@ -35,6 +35,8 @@ def main() -> None:
     )
     assert isinstance(predictor.model, Regressor)
     held = held_out_scores(predictor.model, spec, people)
+    if len(held.area) <= args.people:
+        parser.error(f"expected more than {args.people} people, found {len(held.area)}; lower --people")
     draws = torch.Generator().manual_seed(0)
     shares: dict[tuple[float, str], list[torch.Tensor]] = {}
     for _ in range(args.splits):
