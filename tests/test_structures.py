@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from poserior import skeletons
-from poserior.structures import Prediction, Target
+from poserior.structures import Prediction, Region, Target
 
 LSP = skeletons.load("lsp14")
 
@@ -87,3 +87,15 @@ def test_records_are_frozen() -> None:
 def test_shapes_are_checked_in_the_tests() -> None:
     with pytest.raises(TypeError, match="covariance"):
         prediction(covariance=torch.zeros(13, 2, 2))
+
+
+def test_regions_are_keys_of_their_own_rounded_up_and_never_infinite() -> None:
+    radius, level = torch.full((14,), 1.23451), torch.linspace(0, 1, 14)
+    radius[1], radius[2] = float("inf"), 2.5
+    regions = {0.9: Region(radius, level), 0.975: Region(2 * radius, level)}
+    entry = prediction(regions=regions).to_coco()
+    assert entry["region_90"][:3] == [1.2346, None, 2.5]  # rounded down the promise would break
+    assert len(entry["region_97.5"]) == 14
+    assert json.loads(json.dumps(entry, allow_nan=False)) == entry
+    assert prediction(regions=regions).to_dict()["regions"][0.975]["level"] == level.tolist()
+    assert not [key for key in prediction().to_coco() if key.startswith("region")]

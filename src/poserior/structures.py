@@ -3,6 +3,8 @@
 Frozen records of tensors and a `Skeleton`; the conversions of a `Prediction` to plain values are their only logic.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,6 +89,20 @@ class Target:
 
 
 @dataclass(frozen=True, eq=False)
+class Region:
+    """Two regions per keypoint, each of which holds the label with the same promised probability.
+
+    Attributes:
+        radius: ``(K,)`` of the ellipse ``(y - keypoint)^T covariance^-1 (y - keypoint) <= radius^2``, with the
+            prediction's own `keypoints` and `covariance`; infinite where too few labels were known.
+        level: ``(K,)`` of the region of highest density ``distribution.credible_level(y) <= level``; 1 is everything.
+    """
+
+    radius: Float[Tensor, "K"]
+    level: Float[Tensor, "K"]
+
+
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """One predicted person, on the CPU, in pixels of the original picture.
 
@@ -100,6 +116,7 @@ class Prediction:
         skeleton: what the keypoints are.
         image_id: the picture's id or name.
         distribution: the predicted density itself, ``batch_shape (K,)``; None when read from a file.
+        regions: regions by their promised probability, e.g. 0.9; none if the model has none fitted.
     """
 
     keypoints: Float[Tensor, "K D"]
@@ -111,12 +128,14 @@ class Prediction:
     skeleton: Skeleton
     image_id: int | str = 0
     distribution: Distribution | None = field(default=None, repr=False)
+    regions: Mapping[float, Region] = field(default_factory=dict, repr=False)
 
     def to_coco(self, category_id: int = 1) -> dict[str, Any]:
         """One entry of a COCO keypoint-results file; the extra keys are ones that COCO's tools pass over.
 
         COCO's keypoints are pixel indices, hence the shift by half a pixel. Each triple's third number is the
-        keypoint's confidence.
+        keypoint's confidence. Regions are keys of their own, ``region_90`` for 90 %: the radii, rounded up, null where
+        infinite.
         """
         flat = torch.cat([self.keypoints[:, :2].double() - 0.5, self.confidence[:, None].double()], 1)
         x0, y0, x1, y1 = self.box_xyxy.double().tolist()
@@ -129,6 +148,10 @@ class Prediction:
             "covariance": [[round(value, 4) for value in row] for row in self.covariance.double().flatten(1).tolist()],
             "visibility": [round(value, 4) for value in self.visibility.double().tolist()],
             "confidence": [round(value, 4) for value in self.confidence.double().tolist()],
+            **{
+                region_key(coverage): [_rounded_up(value) for value in region.radius.double().tolist()]
+                for coverage, region in self.regions.items()
+            },
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,7 +166,25 @@ class Prediction:
             "confidence": self.confidence.tolist(),
             "score": float(self.score),
             "box_xyxy": self.box_xyxy.tolist(),
+            "regions": {
+                coverage: {"radius": region.radius.tolist(), "level": region.level.tolist()}
+                for coverage, region in self.regions.items()
+            },
         }
+
+
+def region_key(coverage: float) -> str:
+    """What a results file calls the regions of a coverage.
+
+    >>> region_key(0.9), region_key(0.975)
+    ('region_90', 'region_97.5')
+    """
+    return f"region_{100 * coverage:.6g}"
+
+
+def _rounded_up(radius: float, steps: float = 1e4) -> float | None:
+    """A smaller number would break the promise of the region; JSON has no infinity."""
+    return math.ceil(radius * steps) / steps if math.isfinite(radius) else None
 
 
 @dataclass(frozen=True, eq=False)

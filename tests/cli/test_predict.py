@@ -4,6 +4,7 @@ import tarfile
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from poserior import inference, skeletons
 from poserior.cli import main
@@ -185,3 +186,53 @@ def test_duplicates_go_where_asked(run_folder, pictures, tmp_path):
     everybody = read(tmp_path / "all")
     assert len(everybody) == 3
     assert read(tmp_path / "best") == everybody[1:]
+
+
+@pytest.fixture
+def run_with_regions(run_folder):
+    """The run with regions whose ellipses' scores were 0.1 to 1.9 for every keypoint."""
+    from poserior.calibration import Conformal, RegionScores
+    from poserior.models import load_model, save_model
+    from poserior.post_hoc import calibrated
+
+    radius = 0.1 * torch.arange(1.0, 20.0)[:, None].repeat(1, 14)
+    regions = Conformal.fit(RegionScores(radius / 2, radius), radius > 0, torch.full((19,), 100.0))
+    part = {"class_path": "Conformal", "init_args": {"labels": 19}}
+    state, facts = regions.state_dict(), {"flip_test": True}
+    save_model(*calibrated(*load_model(run_folder), "regions", part, state, facts), run_folder)
+    return run_folder
+
+
+def test_regions_are_in_the_file_and_the_coverage_can_be_chosen(run_with_regions, pictures, tmp_path):
+    words = (pictures / "b.jpg", "--run", run_with_regions, "--output")
+    assert call(*words, tmp_path / "usual") == 0
+    (entry,) = read(tmp_path / "usual")
+    assert entry["region_90"] == pytest.approx([1.8] * 14, abs=2e-4)
+    assert call(*words, tmp_path / "asked", "--regions", "0.5") == 0
+    (asked,) = read(tmp_path / "asked")
+    assert asked["region_50"] == pytest.approx([1.0] * 14, abs=2e-4)
+    assert "region_90" not in asked
+    wide, narrow = (cv2.imread(str(tmp_path / name / "overlays" / "b.jpg")) for name in ("usual", "asked"))
+    assert (wide != narrow).any()
+    # more than 19 labels are needed for 97.5 %
+    assert call(*words, tmp_path / "much", "--regions", "0.975", "--no-overlays") == 0
+    assert read(tmp_path / "much")[0]["region_97.5"] == [None] * 14
+    # fitted with the flip test: without it they are not given unless asked for, and then refused
+    assert call(*words, tmp_path / "plain", "--no-flip-test", "--no-overlays") == 0
+    assert "region_90" not in read(tmp_path / "plain")[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--regions", "0.9"], "poserior calibrate --method conformal"),
+        (["--regions", "90"], "between 0 and 1"),
+        (["--regions", "many"], "regions"),
+    ],
+)
+def test_regions_that_there_are_not_are_one_sentence(run_folder, pictures, tmp_path, words, message, capsys):
+    assert call(pictures, "--run", run_folder, "--output", tmp_path / "out", *words) == 2
+    err = capsys.readouterr().err
+    assert message in err.strip().splitlines()[-1]
+    assert "Traceback" not in err
+    assert not (tmp_path / "out").exists()

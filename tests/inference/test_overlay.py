@@ -4,14 +4,14 @@ import torch
 
 from poserior import skeletons
 from poserior.inference.overlay import LEFT, MIDDLE, RIGHT, draw_people, keypoint_sides, limb_color
-from poserior.structures import Prediction
+from poserior.structures import Prediction, Region
 
 SKELETON = skeletons.Skeleton(
     "pair", ("left_hand", "right_hand"), ((0, 1),), (("left_hand", "right_hand"),), (0.05, 0.05)
 )
 
 
-def person(points, spread=16.0, confidence=1.0, box=(0.0, 0.0, 200.0, 200.0), score=1.0):
+def person(points, spread=16.0, confidence=1.0, box=(0.0, 0.0, 200.0, 200.0), score=1.0, **more):
     return Prediction(
         keypoints=torch.tensor(points),
         covariance=torch.eye(2).repeat(2, 1, 1) * spread,
@@ -20,6 +20,7 @@ def person(points, spread=16.0, confidence=1.0, box=(0.0, 0.0, 200.0, 200.0), sc
         score=score,
         box_xyxy=torch.tensor(box),
         skeleton=SKELETON,
+        **more,
     )
 
 
@@ -86,3 +87,27 @@ def test_sides_come_from_the_mirror_pairs():
     assert keypoint_sides(coco)[coco.index("nose")] == MIDDLE
     assert keypoint_sides(coco)[coco.index("right_ankle")] == RIGHT
     assert [limb_color(LEFT, MIDDLE), limb_color(MIDDLE, RIGHT), limb_color(LEFT, RIGHT)] == [LEFT, RIGHT, MIDDLE]
+
+
+def test_the_ellipse_of_a_fitted_region_is_drawn_instead():
+    # 20 px standard deviation and a conformal radius of 3: the outline lies 60 px above the point, not 42.9.
+    def outline(regions):
+        people = [person([[200.0, 300.0], [600.0, 300.0]], spread=400.0, regions=regions)]
+        drawn = draw_people(grey(720, 800), people).astype(int)
+        assert tuple(drawn[300, 200]) == LEFT
+        return 220.5 + np.abs(drawn[220:285, 200] - np.array(LEFT)).sum(-1).argmin()
+
+    levels = torch.tensor([0.95, 1.0])
+    assert outline({}) == pytest.approx(300 - 42.9, abs=1.0)
+    assert outline({0.9: Region(torch.tensor([3.0, 1.0]), levels)}) == pytest.approx(300 - 60, abs=1.0)
+    smaller = {0.5: Region(torch.tensor([1.0, 1.0]), levels), 0.9: Region(torch.tensor([3.0, 1.0]), levels)}
+    assert outline(smaller) == pytest.approx(300 - 60, abs=1.0)
+    # An infinite region is everywhere: nothing is drawn but the point.
+    people = [
+        person(
+            [[200.0, 300.0], [600.0, 300.0]], spread=400.0, regions={0.9: Region(torch.full((2,), torch.inf), levels)}
+        )
+    ]
+    drawn = draw_people(grey(720, 800), people)
+    assert (drawn[:250] == 90).all()
+    assert tuple(drawn[300, 600]) == RIGHT

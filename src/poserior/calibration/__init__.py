@@ -2,6 +2,9 @@
 
 from poserior.calibration.base import Calibrator, Recalibration, Regions
 from poserior.calibration.ccnet import CCNet
+from poserior.calibration.conformal import Conformal, RegionScores, region_scores
+from poserior.calibration.conformal_quantiles import conformal_quantile, labels_needed
+from poserior.calibration.covariate_shift import ShiftWeights, shift_weights
 from poserior.calibration.expected_oks import ExpectedOks, expected_oks, instance_confidence
 from poserior.calibration.oks_sigmas import (
     PEOPLE_NEEDED,
@@ -10,18 +13,27 @@ from poserior.calibration.oks_sigmas import (
     sigmas_from_repeats,
     sigmas_from_residuals,
 )
+from poserior.calibration.point_conformal import PointConformal
 
 __all__ = [
     "PEOPLE_NEEDED",
     "CCNet",
     "Calibrator",
+    "Conformal",
     "ExpectedOks",
+    "PointConformal",
     "Recalibration",
+    "RegionScores",
     "Regions",
+    "ShiftWeights",
     "SigmaEstimate",
     "anchored",
+    "conformal_quantile",
     "expected_oks",
     "instance_confidence",
+    "labels_needed",
+    "region_scores",
+    "shift_weights",
     "sigmas_from_repeats",
     "sigmas_from_residuals",
 ]

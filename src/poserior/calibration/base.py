@@ -68,3 +68,12 @@ class Regions(nn.Module, ABC):
             coverage: the promised probability, in (0, 1).
             area: the objects' areas in square image pixels, for regions that differ by size.
         """
+
+    @abstractmethod
+    def radii(self, coverage: float, area: Float[Tensor, "B"]) -> Float[Tensor, "B K"]:
+        """The Mahalanobis radius, about the mode and by the density's covariance, of an ellipse that keeps the promise.
+
+        Args:
+            coverage: the promised probability, in (0, 1).
+            area: the objects' areas in square image pixels.
+        """

@@ -39,6 +39,12 @@ def parser() -> ArgumentParser:
     verb.add_argument(
         "--overlays", action=ActionYesNo(yes_prefix="", no_prefix="no-"), default=True, help="draw overlays/<name>.jpg"
     )
+    verb.add_argument(
+        "--regions",
+        type=float | None,
+        default=None,
+        help="coverage of the regions of a run calibrated by --method conformal (default: 0.9 where there are any)",
+    )
     verb.add_argument("--batch-size", type=int, default=64, help="crops per pass")
     verb.add_argument("--score-threshold", type=float, default=0.0, help="leave out people with a lower score")
     verb.add_argument(
@@ -66,7 +72,11 @@ def run(args: Namespace) -> int:
     pictures = inference.find_pictures(args.inputs)
     boxes = None if args.boxes is None else inference.BoxFile(args.boxes)
     predictor = inference.load(
-        runs_of(args.run), flip_test=args.flip_test, batch_size=args.batch_size, device=args.device
+        runs_of(args.run),
+        flip_test=args.flip_test,
+        batch_size=args.batch_size,
+        device=args.device,
+        regions=args.regions,
     )
     output = Path(args.output)
     with tqdm(total=len(pictures), desc="predict", unit="picture", file=sys.stderr) as bar:

@@ -1,5 +1,7 @@
 """Predicted people drawn into their picture: limbs, keypoints and the ellipses that hold 90 % of the density.
 
+Where regions with guaranteed coverage were fitted, the ellipses are those.
+
 The person's left is orange, the right blue, the middle pale; the surer a keypoint is, the more opaque it is drawn.
 """
 
@@ -38,7 +40,8 @@ def draw_people(
         image: RGB.
         people: predictions in pixels of `image`.
         level: the mass each ellipse holds under the predicted density (under a Gaussian of the predicted covariance
-            when a prediction carries no density).
+            when a prediction carries no density). A prediction with `regions` is drawn with those instead, the largest
+            if it has several; an infinite one is not drawn.
         min_side: the longer side a small picture is enlarged to.
         max_zoom: the largest enlargement.
 
@@ -105,6 +108,8 @@ def limb_color(a: tuple[int, int, int], b: tuple[int, int, int]) -> tuple[int, i
 def _law(person: Prediction, level: float) -> tuple[Float[Tensor, "K 2"], Float[Tensor, "K 2 2"], Float[Tensor, "K"]]:
     """Centre, covariance and Mahalanobis radius of each keypoint's ellipse."""
     covariance = person.covariance[:, :2, :2].double()
+    if person.regions and person.keypoints.shape[1] == 2:
+        return person.keypoints.double(), covariance, person.regions[max(person.regions)].radius.double()
     law = person.distribution
     if not isinstance(law, Distribution) or person.keypoints.shape[1] != 2:
         radius = torch.full(covariance.shape[:1], math.sqrt(-2 * math.log(1 - level)), dtype=torch.float64)

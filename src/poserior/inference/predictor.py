@@ -12,8 +12,9 @@ from poserior.ensemble import Ensemble
 from poserior.errors import InputError
 from poserior.inference.answers import answer
 from poserior.inference.pictures import read_picture
+from poserior.inference.regions import COVERAGE, fitted_regions
 from poserior.models import Model, ModelSpec, load_model
-from poserior.structures import Prediction, Sample
+from poserior.structures import Prediction, Region, Sample
 from poserior.transforms import TopDown, collate
 
 Image = np.ndarray | Tensor | str | Path
@@ -32,6 +33,11 @@ class Predictor:
         flip_test: fuse every density with the mirrored crop's (twice the work, a better answer).
         batch_size: crops per pass.
         device: where to run; by default a GPU if there is one.
+        regions: the coverage of `Prediction.regions`. By default 0.9 if the model has regions that were fitted with the
+            same `flip_test`, else predictions have none; an ensemble never has.
+
+    Raises:
+        InputError: no such batch size, or regions are asked for that the model does not have.
     """
 
     def __init__(
@@ -41,6 +47,7 @@ class Predictor:
         flip_test: bool = True,
         batch_size: int = 64,
         device: torch.device | str | None = None,
+        regions: float | None = None,
     ) -> None:
         if batch_size < 1:
             raise InputError(f"expected a batch size of at least 1, found {batch_size}; give a positive number")
@@ -48,6 +55,8 @@ class Predictor:
         self.model, self.spec = model.eval().to(self.device), spec
         self.flip_test, self.batch_size = flip_test, batch_size
         self._crop = TopDown(spec.image_size, spec.box_padding)
+        self._regions = fitted_regions(self.model, spec, flip_test, regions)
+        self._coverage = COVERAGE if regions is None else regions
 
     def __call__(
         self,
@@ -120,6 +129,7 @@ class Predictor:
         images, target = collate(crops)
         answers = answer(self.model, self.spec, images.to(self.device), target, self.flip_test)
         law = answers.in_image()
+        regions = self._regions_of(target.box_xyxy)
         mode, covariance, visibility, confidence, score = (
             part.float().cpu()
             for part in (answers.mode, answers.covariance, answers.visibility, answers.confidence, answers.score)
@@ -135,8 +145,21 @@ class Predictor:
                 skeleton=self.spec.skeleton,
                 image_id=crop.image_id,
                 distribution=law[b],
+                regions=regions[b],
             )
             for b, crop in enumerate(crops)
+        ]
+
+    def _regions_of(self, box_xyxy: Tensor) -> list[dict[float, Region]]:
+        """The regions of people in these boxes; the object's area is taken from the box, as in the fit."""
+        if self._regions is None:
+            return [{}] * len(box_xyxy)
+        box_xyxy = box_xyxy.float().to(self.device)
+        area = self.spec.area_per_box * (box_xyxy[:, 2:] - box_xyxy[:, :2]).prod(-1)
+        radii, levels = self._regions.radii(self._coverage, area), self._regions.levels(self._coverage, area)
+        return [
+            {self._coverage: Region(radius, level)}
+            for radius, level in zip(radii.float().cpu(), levels.float().cpu(), strict=True)
         ]
 
 
@@ -181,9 +204,13 @@ def load(
     flip_test: bool = True,
     batch_size: int = 64,
     device: str | None = None,
+    regions: float | None = None,
 ) -> Predictor:
-    """The predictor of a run's folder (``model.yaml`` and ``model.safetensors``), or of several runs as an ensemble."""
+    """The predictor of a run's folder (``model.yaml`` and ``model.safetensors``), or of several runs as an ensemble.
+
+    The options are those of `Predictor`.
+    """
     model: Model
     folders = [run_dir] if isinstance(run_dir, str | Path) else list(run_dir)
     model, spec = load_model(Path(folders[0])) if len(folders) == 1 else Ensemble.load(folders)
-    return Predictor(model, spec, flip_test, batch_size, device)
+    return Predictor(model, spec, flip_test, batch_size, device, regions)

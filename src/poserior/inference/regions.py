@@ -1,10 +1,52 @@
-"""Ellipses that hold a given mass of a density, for drawings and for the evaluation record."""
+"""Ellipses that hold a given mass of a density, and the regions with guaranteed coverage that a model has fitted."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from poserior.calibration import Regions
 from poserior.distributions import Distribution
+from poserior.errors import InputError
+from poserior.models import Model, ModelSpec, Regressor
+
+COVERAGE = 0.9
+"""The promise of regions, unless asked otherwise."""
+
+
+def fitted_regions(model: Model, spec: ModelSpec, flip_test: bool, coverage: float | None) -> Regions | None:
+    """The regions that hold for predictions of this kind; None if there are none and nobody asked for them.
+
+    Args:
+        model: an ensemble has none: the regions of its members speak of their densities, not of the mixture.
+        spec: says how the regions were fitted.
+        flip_test: how predictions will be made; regions hold only for the way they were fitted.
+        coverage: what was asked for; None if nothing was.
+
+    Raises:
+        InputError: regions were asked for and there are none, or the coverage does not lie in (0, 1).
+    """
+    if coverage is not None and not 0 < coverage < 1:
+        raise InputError(f"expected a coverage of regions between 0 and 1, found {coverage:g}; give 0.9 for 90 %")
+    regions = model.regions if isinstance(model, Regressor) else None
+    with_flip = spec.fitted_on.get("regions", {}).get("flip_test", flip_test)
+    if regions is not None and with_flip == flip_test:
+        return regions
+    if coverage is None:
+        return None
+    if regions is not None:
+        raise InputError(
+            f"expected predictions {'with' if with_flip else 'without'} the flip test, as the regions were fitted,"
+            f" found them {'with' if flip_test else 'without'}; change it or fit the regions again"
+        )
+    if not isinstance(model, Regressor):
+        raise InputError(
+            "expected one run for regions, found an ensemble (its members' regions are not those of their mixture);"
+            " predict with one run or leave --regions out"
+        )
+    raise InputError(
+        "expected a run with fitted regions, found none; fit them on held-out people with"
+        " `poserior calibrate --method conformal`"
+    )
 
 
 def ellipse_radius(distribution: Distribution, level: float = 0.9) -> Tensor:

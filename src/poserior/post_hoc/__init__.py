@@ -2,6 +2,7 @@
 
 from poserior.post_hoc.base import Fit, calibrated
 from poserior.post_hoc.ccnet import ccnet
+from poserior.post_hoc.conformal import HeldOut, conformal, held_out_scores
 from poserior.post_hoc.external import (
     ExternalPeople,
     Labels,
@@ -17,12 +18,15 @@ from poserior.post_hoc.net import NetSettings
 __all__ = [
     "ExternalPeople",
     "Fit",
+    "HeldOut",
     "Labels",
     "NetSettings",
     "calibrated",
     "ccnet",
+    "conformal",
     "cross_fitted",
     "fit_external",
+    "held_out_scores",
     "join",
     "judge_external",
     "match_labels",

@@ -56,6 +56,8 @@ def calibrated(
 ) -> tuple[Regressor, ModelSpec]:
     """A copy of the model in which one part of the calibration is new.
 
+    Regions hold for the density they were fitted on: a new `recalibration` drops them.
+
     Args:
         model: the frozen model.
         spec: its description.
@@ -66,9 +68,14 @@ def calibrated(
     """
     fitted_on = {**spec.fitted_on, field: dict(facts)}
     changes: dict[str, Any] = {field: dict(part), "fitted_on": fitted_on}
+    stale: tuple[str, ...] = (f"{field}.",)
+    if field == "recalibration":
+        stale += ("regions.",)
+        changes["regions"] = None
+        fitted_on.pop("regions", None)
     described = replace(spec, **changes)
     fresh = build_model(described)
-    weights = {name: value for name, value in model.state_dict().items() if not name.startswith(f"{field}.")}
+    weights = {name: value for name, value in model.state_dict().items() if not name.startswith(stale)}
     fresh.load_state_dict({**weights, **{f"{field}.{name}": value for name, value in state.items()}})
     # Straight to eval: the stored constants of a flow are those it was saved with.
     for module in fresh.modules():
