@@ -43,7 +43,7 @@ def ranking_panel(methods: Sequence[Method]) -> Markup | None:
         axes[0].set_xticks(np.arange(len(BARS)), [text for _, text in BARS])
         axes[0].tick_params(axis="x", length=0)
         axes[0].grid(False, axis="x")
-        axes[0].set_ylim(0, 1.1 * max(max(values) for _, values in known))
+        axes[0].set_ylim(0, max(0.05, 1.1 * max(max(values) for _, values in known)))
         axes[0].set_xlabel("score of the people")
         axes[0].set_ylabel("AP")
 
