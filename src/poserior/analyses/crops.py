@@ -163,7 +163,7 @@ def judged(
         covariance = covariance_to_image(law.covariance, maps, spec.image_size)
         parts.append((crop_to_image(law.mode, maps, spec.image_size), covariance, *verdict))
     joined = (torch.cat(column).float().cpu() for column in zip(*parts, strict=True))
-    return Judged(*(values.unflatten(0, (len(crop), views)) for values in joined))
+    return Judged(*(values.reshape(len(crop), views, *values.shape[1:]) for values in joined))
 
 
 def labels(people: Sequence[Sample]) -> tuple[Float[Tensor, "N K 2"], Tensor]:

@@ -113,10 +113,10 @@ def _dots(all_parts: Sequence[tuple[int, list[Group]]], name: str, what: str) ->
 
     def draw(axes: list[Axes]) -> None:
         for offset, (index, parts) in zip(offsets, known, strict=True):
-            style = {"color": series(index), "markersize": 5, "markeredgewidth": 1.2}
+            color = series(index)
             for chart, values in zip(axes, ([part.ece for part in parts], [part.ause for part in parts]), strict=True):
-                chart.hlines(rows - offset, 0, np.nan_to_num(values), color=series(index), linewidth=1.2, alpha=0.5)
-                chart.plot(values, rows - offset, marker(index), **style)
+                chart.hlines(rows - offset, 0, np.nan_to_num(values), color=color, linewidth=1.2, alpha=0.5)
+                chart.plot(values, rows - offset, marker(index), color=color, markersize=5)
         for chart, label in zip(axes, ("ECE", "AUSE"), strict=True):
             chart.set_yticks(rows, titles)
             chart.set_ylim(-0.7, len(titles) - 0.3)
