@@ -12,10 +12,10 @@ def trained(run_folder_coco):
     return run_folder_coco
 
 
-@pytest.mark.parametrize("subject", ["occlusion", "truncation", "density", "flow"])
+@pytest.mark.parametrize("subject", ["occlusion", "truncation", "density", "flow", "confidence"])
 def test_each_subject_leaves_numbers_and_a_page(subject, trained, tmp_path, capsys):
     words = ["analyse", subject, "--run", str(trained), "--output", str(tmp_path), "--people", "4"]
-    assert main([*words, "--cuts", "0.3"]) == 0
+    assert main([*words, "--cuts", "0.3", "--sizes", "0.2", "--keypoints", "nose,left_wrist"]) == 0
     content = json.loads((tmp_path / f"{subject}.json").read_text(encoding="utf-8"))
     assert content["subject"] == subject
     assert content["people"] == 4
@@ -28,6 +28,11 @@ def test_each_subject_leaves_numbers_and_a_page(subject, trained, tmp_path, caps
         assert result["error"][0][1] is None
     elif subject == "density":
         assert set(result["log_likelihood"]) == {"learned", "laplace", "gaussian", "true"}
+    elif subject == "confidence":
+        assert (result["sizes"], result["keypoints"], result["patch"]) == ([0.0, 0.2], ["nose", "left_wrist"], "blur")
+        assert len(result["joints"]["oks"][1]) == len(result["joints"]["confidence"][1]) == 2
+        assert result["metrics"]["num_people"] == 4
+        assert "evaluation" not in result
     else:
         assert 0 < sum(result["count"]) <= 4 * 17
         assert len(result["own_gain"]) == 17
@@ -64,7 +69,7 @@ def test_runs_side_by_side_on_annotations(trained, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "expected a subject (occlusion, truncation, density, flow), found none"),
+        ([], "expected a subject (occlusion, truncation, density, flow, confidence), found none"),
         (["oclusion"], "found 'oclusion'; see poserior analyse --help"),
         (["occlusion"], "expected --run DIR, found none"),
         (["occlusion", "--run", "nowhere"], "expected a run folder"),
@@ -73,6 +78,9 @@ def test_runs_side_by_side_on_annotations(trained, tmp_path, capsys):
         (["truncation", "--run", "RUN", "--cuts", "a"], "expected --cuts as numbers"),
         (["truncation", "--run", "RUN", "--side", "inside"], "expected side among bottom, top, left, right"),
         (["occlusion", "--run", "RUN", "--size", "-1"], "square's size"),
+        (["confidence", "--run", "RUN", "--sizes", "x"], "expected --sizes as numbers"),
+        (["confidence", "--run", "RUN", "--patch", "black"], "expected a patch among blur, grey"),
+        (["confidence", "--run", "RUN", "--keypoints", "tail"], "found 'tail'; correct the names"),
         (["density", "--run", "RUN,RUN"], "expected different runs"),
         (["density", "--run", "OTHER"], "expected --annotations and --images for a run of skeleton lsp14"),
         (["density", "--run", "RUN", "--run", "OTHER"], "expected runs of one skeleton"),
@@ -90,7 +98,7 @@ def test_help_lists_the_subjects(capsys):
     with pytest.raises(SystemExit):
         main(["analyse", "--help"])
     text = capsys.readouterr().out
-    for subject in ("occlusion", "truncation", "density", "flow"):
+    for subject in ("occlusion", "truncation", "density", "flow", "confidence"):
         assert subject in text
 
 

@@ -93,8 +93,8 @@ def test_every_method_metric_and_fact_is_there(page, generated):
 
 
 def test_every_figure_and_every_tile_is_there(page):
-    # density 2, coverage 2, confidence 4, keypoints 2; 8 people in the gallery, 4 in each of 4 groups
-    assert page.count('<svg class="plot"') == 10
+    # density 2, coverage 3, confidence 6, keypoints 3; 8 people in the gallery, 4 in each of 4 groups
+    assert page.count('<svg class="plot"') == 14
     assert page.count('<figure class="card tile">') == 8 + 16
     assert page.count('class="of m1"') == 2 * 24
 
@@ -138,7 +138,7 @@ def test_a_bare_results_file_leaves_out_what_needs_a_density(generated, tmp_path
     assert "Left out: RLE comes without draws of its error law." in words
     assert "Left out: no method comes with a density (credible levels)." in words
     assert "No method comes with covariances, so spread and error are not compared." in words
-    assert text.count('<svg class="plot"') == 3 + 2
+    assert text.count('<svg class="plot"') == 4 + 3
     assert "RLE reaches AP 0.500." in words
     assert "nan" not in words
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from poserior.distributions import Distribution
 from poserior.errors import InputError
-from poserior.geometry import covariance_to_image, crop_to_image
+from poserior.geometry import covariance_to_image, crop_to_image, oks_widths
 from poserior.models import ModelSpec, Regressor
 from poserior.structures import Sample, Target
 from poserior.transforms import TopDown, collate
@@ -33,6 +33,15 @@ class Points(NamedTuple):
 
     keypoints: Float[Tensor, "N K 2"]
     spread: Float[Tensor, "N K"]
+
+
+class Judged(NamedTuple):
+    """V views of B people: modes and covariances in image pixels, and the model's verdict on them, on the CPU."""
+
+    keypoints: Float[Tensor, "B V K 2"]
+    covariance: Float[Tensor, "B V K 2 2"]
+    confidence: Float[Tensor, "B V K"]
+    visibility: Float[Tensor, "B V K"]
 
 
 class _Crops(Dataset[tuple[Sample, list[Sample]]]):
@@ -123,6 +132,38 @@ def points(
         spread = covariance.diagonal(dim1=-2, dim2=-1).sum(-1).clamp_min(0).sqrt()
         parts.append((crop_to_image(law.mode, maps, spec.image_size).float().cpu(), spread.float().cpu()))
     return Points(torch.cat([mode for mode, _ in parts]), torch.cat([spread for _, spread in parts]))
+
+
+@torch.no_grad()
+def judged(
+    model: Regressor,
+    spec: ModelSpec,
+    images: UInt8[Tensor, "N 3 H W"],
+    crop: Float[Tensor, "B 2 3"],
+    box_xyxy: Float[Tensor, "B 4"],
+    views: int,
+    batch_size: int,
+) -> Judged:
+    """What the model answers to `views` pictures of each person's crop, and what it thinks of its answers.
+
+    As at prediction time the object's area, which the confidence depends on, is ``spec.area_per_box`` times the box's.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    sigmas = torch.tensor(spec.skeleton.oks_sigmas)
+    area = spec.area_per_box * (box_xyxy[:, 2:] - box_xyxy[:, :2]).prod(-1).float()
+    widths = oks_widths(area, sigmas, crop, spec.image_size).repeat_interleave(views, 0)
+    parts: list[tuple[Tensor, ...]] = []
+    for part, maps, width in zip(
+        *(torch.split(values, batch_size) for values in (images, crop.repeat_interleave(views, 0), widths)), strict=True
+    ):
+        law, features = model.predict(part.to(device).float() / 255)
+        verdict = model.judge(law, features, width.to(law.mode))
+        maps = maps.to(law.mean.device)
+        covariance = covariance_to_image(law.covariance, maps, spec.image_size)
+        parts.append((crop_to_image(law.mode, maps, spec.image_size), covariance, *verdict))
+    joined = (torch.cat(column).float().cpu() for column in zip(*parts, strict=True))
+    return Judged(*(values.reshape(len(crop), views, *values.shape[1:]) for values in joined))
 
 
 def labels(people: Sequence[Sample]) -> tuple[Float[Tensor, "N K 2"], Tensor]:

@@ -123,14 +123,18 @@ def occlusion(
 
 
 def covered(
-    images: UInt8[Tensor, "B 3 H W"], centres: Float[Tensor, "B K 2"], side: Float[Tensor, "B"]
+    images: UInt8[Tensor, "B 3 H W"],
+    centres: Float[Tensor, "B K 2"],
+    side: Float[Tensor, "B"],
+    fill: UInt8[Tensor, "B 3 H W"] | None = None,
 ) -> UInt8[Tensor, "B K 3 H W"]:
-    """K copies of each picture, the k-th with a grey square about the k-th centre.
+    """K copies of each picture, the k-th with a square about the k-th centre.
 
     Args:
         images: crops; not changed.
         centres: in crop pixels.
-        side: the squares' sides in crop pixels; a pixel is grey if its centre lies in the square.
+        side: the squares' sides in crop pixels; a pixel is covered if its centre lies in the square.
+        fill: pictures that are seen through the squares (blurred ones, say); grey by default.
     """
     height, width = images.shape[2:]
     y = torch.arange(height, dtype=centres.dtype) + 0.5
@@ -139,4 +143,5 @@ def covered(
     rows: Bool[Tensor, "B K H"] = (y - centres[..., 1:]).abs() <= half
     columns: Bool[Tensor, "B K W"] = (x - centres[..., :1]).abs() <= half
     mask = rows[:, :, None, :, None] & columns[:, :, None, None, :]
-    return torch.where(mask, torch.tensor(GREY, dtype=images.dtype), images[:, None])
+    seen = torch.tensor(GREY, dtype=images.dtype) if fill is None else fill[:, None]
+    return torch.where(mask, seen, images[:, None])

@@ -13,15 +13,16 @@ if TYPE_CHECKING:
     from poserior.datasets import KeypointDataset
     from poserior.inference import Predictor
 
-SUMMARY = "look into trained runs: occlusion, truncation, density, flow"
+SUMMARY = "look into trained runs: occlusion, truncation, density, flow, confidence"
 
 SUBJECTS = {
     "occlusion": "a grey square over each keypoint in turn: which errors grow, and does the spread?",
     "truncation": "pictures that end early: the keypoints that are left, and those that are gone",
     "density": "the learned law of errors beside Laplace, Gaussian and, on Figures, the true one",
     "flow": "is one law of errors enough for all keypoints?",
+    "confidence": "a growing patch on each joint: OKS and confidence; reliability and oracle gap on the same people",
 }
-ARRAYS = ("errors", "joint", "learned", "axis", "true_draws")
+ARRAYS = ("errors", "joint", "learned", "axis", "true_draws", "evaluation")
 """What the pictures are drawn from and no JSON file needs."""
 
 
@@ -45,6 +46,11 @@ def parser() -> ArgumentParser:
     options.add_argument("--cuts", default="0,0.1,0.2,0.3,0.4,0.5", metavar="A,B", help="truncation: shares cut off")
     options.add_argument("--side", default="bottom", metavar="SIDE", help="truncation: bottom, top, left or right")
     options.add_argument("--keep", default="rest", metavar="BOX", help="truncation: box of the rest, or the whole box")
+    options.add_argument(
+        "--sizes", default="0,0.05,0.1,0.2,0.3,0.4", metavar="A,B", help="confidence: patch's sides per box"
+    )
+    options.add_argument("--patch", default="blur", metavar="KIND", help="confidence: blur or grey")
+    options.add_argument("--keypoints", metavar="A,B", help="confidence: joints to cover (default: all)")
     options.add_argument("--batch-size", type=int, default=64, metavar="N", help="crops per pass (64)")
     options.add_argument("--workers", type=int, default=0, metavar="N", help="processes that read pictures (0)")
     options.add_argument("--device", metavar="NAME", help="cpu, cuda, ... (default: a GPU if there is one)")
@@ -64,7 +70,8 @@ def run(args: Namespace) -> int:
     for name in ("people", "batch_size"):
         if getattr(args, name) < 1:
             raise InputError(f"expected --{name.replace('_', '-')} from 1, found {getattr(args, name)}; change it")
-    cuts = _numbers(args.cuts)
+    cuts, sizes = _numbers(args.cuts, "cuts"), _numbers(args.sizes, "sizes")
+    chosen = None if args.keypoints is None else [name.strip() for name in args.keypoints.split(",") if name.strip()]
 
     from poserior import analyses, inference, report
 
@@ -77,12 +84,14 @@ def run(args: Namespace) -> int:
     own: dict[str, dict[str, Any]] = {
         "occlusion": {"size": args.size},
         "truncation": {"cuts": cuts, "side": args.side, "keep": args.keep},
+        "confidence": {"sizes": sizes, "patch": args.patch, "keypoints": chosen},
     }
     functions: dict[str, Callable[..., Any]] = {
         "occlusion": analyses.occlusion,
         "truncation": analyses.truncation,
         "density": analyses.density,
         "flow": analyses.joint_errors,
+        "confidence": analyses.confidence,
     }
     analyse = functions[args.subject]
     results: dict[str, Any] = {
@@ -119,16 +128,20 @@ def _names(folders: Sequence[Path]) -> list[str]:
     return names
 
 
-def _numbers(text: str) -> list[float]:
+def _numbers(text: str, name: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise InputError(f"expected --cuts as numbers such as 0,0.2,0.4, found {text!r}; correct it") from None
+        raise InputError(f"expected --{name} as numbers such as 0,0.2,0.4, found {text!r}; correct it") from None
 
 
 def _settings(args: Namespace) -> dict[str, str]:
-    own = {"occlusion": {"Square": "size"}, "truncation": {"Cuts": "cuts", "Side": "side", "Box": "keep"}}
-    return {title: str(getattr(args, name)) for title, name in own.get(args.subject, {}).items()}
+    own = {
+        "occlusion": {"Square": "size"},
+        "truncation": {"Cuts": "cuts", "Side": "side", "Box": "keep"},
+        "confidence": {"Patch": "patch", "Sizes": "sizes", "Joints covered": "keypoints"},
+    }
+    return {title: str(getattr(args, name) or "all") for title, name in own.get(args.subject, {}).items()}
 
 
 def _data(args: Namespace, folder: Path, predictors: "Mapping[str, Predictor]") -> "tuple[Any, str]":

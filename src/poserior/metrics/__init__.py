@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from poserior.metrics.average_precision import coco_average_precision, evaluation_to_coco
 from poserior.metrics.base import keypoint_distance, masked_mean
+from poserior.metrics.brier import brier_score
 from poserior.metrics.correlation import pearson, spearman
 from poserior.metrics.coverage import coverage
 from poserior.metrics.end_point import end_point_error, end_point_error_per_keypoint, normalised_error
@@ -15,7 +16,11 @@ from poserior.metrics.oks import keypoint_oks, oks
 from poserior.metrics.oks_nms import oks_nms, pairwise_oks
 from poserior.metrics.parts import average_precision_by_part
 from poserior.metrics.pck import auc, pck, pck_per_keypoint, pckh
+from poserior.metrics.ranking import ranking_frame
 from poserior.metrics.reliability import Reliability, ece, reliability
+from poserior.metrics.risk_coverage import aurc, risk_coverage
+from poserior.metrics.sharpness import coverage_against_width, needed_width, region_reach, region_width
+from poserior.metrics.size_groups import size_groups
 from poserior.metrics.sparsification import ause, sparsification
 from poserior.metrics.summary import summarise
 
@@ -44,10 +49,13 @@ __all__ = [
     "Reliability",
     "SparsificationError",
     "auc",
+    "aurc",
     "ause",
     "average_precision_by_part",
+    "brier_score",
     "coco_average_precision",
     "coverage",
+    "coverage_against_width",
     "ece",
     "end_point_error",
     "end_point_error_per_keypoint",
@@ -56,6 +64,7 @@ __all__ = [
     "keypoint_nll",
     "keypoint_oks",
     "masked_mean",
+    "needed_width",
     "nll",
     "normalised_error",
     "oks",
@@ -65,7 +74,12 @@ __all__ = [
     "pck_per_keypoint",
     "pckh",
     "pearson",
+    "ranking_frame",
+    "region_reach",
+    "region_width",
     "reliability",
+    "risk_coverage",
+    "size_groups",
     "sparsification",
     "spearman",
     "summarise",

@@ -53,7 +53,7 @@ def coco_average_precision(
 def precision_of(truth: Json, entries: list[Json], oks_sigmas: Sequence[float]) -> dict[str, float]:
     """`coco_average_precision` of what `load_annotations` and `load_results` returned."""
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools has no quiet mode
-        evaluation = COCOeval(_index(truth, truth["annotations"]), _index(truth, entries), "keypoints")
+        evaluation = COCOeval(coco_index(truth, truth["annotations"]), coco_index(truth, entries), "keypoints")
         evaluation.params.kpt_oks_sigmas = np.asarray(oks_sigmas, dtype=np.float64)
         evaluation.evaluate()
         evaluation.accumulate()
@@ -125,7 +125,8 @@ def people_to_coco(
     }, results
 
 
-def _index(truth: Json, annotations: list[Json]) -> COCO:
+def coco_index(truth: Json, annotations: list[Json]) -> COCO:
+    """People or results as pycocotools holds them, in the pictures of `load_annotations`' answer."""
     dataset: Any = {"images": truth["images"], "categories": truth["categories"], "annotations": annotations}
     coco = COCO()
     coco.dataset = dataset

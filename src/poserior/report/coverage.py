@@ -1,4 +1,4 @@
-"""Do p % of the labels lie in the predicted p % region? Coverage curve and histogram of credible levels."""
+"""Do p % of the labels lie in the predicted p % region? Coverage curve and histogram of credible levels (PIT)."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from poserior.report.method import Method
-from poserior.report.svg import FILLED, MUTED, panel, series
+from poserior.report.svg import AREA, FILLED, MUTED, panel, series
 
 BINS = 20
 
@@ -35,6 +35,8 @@ def coverage_panels(methods: Sequence[Method]) -> list[Markup]:
         axes[0].set_ylabel("share of labels inside it")
 
     def histogram(axes: list[Axes]) -> None:
+        chance = 1.96 * np.sqrt((BINS - 1) / max(levels.size for _, levels in known))
+        axes[0].axhspan(1 - chance, 1 + chance, color=AREA, alpha=0.6, linewidth=0)
         axes[0].axhline(1.0, color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
         for index, levels in reversed(known):  # the first method lies on top
             counts, edges = np.histogram(levels, BINS, (0.0, 1.0))

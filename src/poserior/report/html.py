@@ -14,14 +14,19 @@ from poserior.report.cases import cases, walk
 from poserior.report.coverage import coverage_panels
 from poserior.report.density import density_panels
 from poserior.report.gallery import STOPS, tile
+from poserior.report.groups import by_keypoint_panel, by_size_panel, reliability_by_size
 from poserior.report.headline import headline
 from poserior.report.method import Method
 from poserior.report.per_keypoint import keypoint_numbers, keypoint_panels, readable
+from poserior.report.ranking import ranking_panel
 from poserior.report.reliability import people_panel, reliability_panel
+from poserior.report.risk_coverage import risk_panel
+from poserior.report.sharpness import width_panel
 from poserior.report.sparsification import sparsification_panel
 from poserior.report.spread import spread_panel
 from poserior.report.svg import GLYPHS, NUM_SERIES
 from poserior.report.tables import METRICS, MISSING, comparison, highlights
+from poserior.report.visibility import visibility_panel
 from poserior.structures import Evaluation
 
 GALLERY = 8
@@ -130,8 +135,19 @@ def _page(
         "people_panel": people_panel(methods),
         "sparsification": sparsification_panel(methods),
         "spread": spread_panel(methods),
+        "width": width_panel(methods),
+        "risk": risk_panel(methods),
+        "ranking": ranking_panel(methods),
+        "visibility": visibility_panel(methods),
+        "reliability_by_size": reliability_by_size(methods),
+        "by_size": by_size_panel(methods),
+        "by_keypoint": by_keypoint_panel(methods),
         "eces": [_written(method, "ECE") for method in methods],
         "auses": [_written(method, "AUSE") for method in methods],
+        "aurcs": [_written(method, "AURC") for method in methods],
+        "gaps": [_written(method, "oracle_gap") for method in methods],
+        "briers": [_written(method, "Brier_visibility") for method in methods],
+        "needed": [_written(method, "needed_width@90") for method in methods],
         "keypoint_panels": keypoint_panels(methods) if focus.labelled.any() else [],
         "keypoint_rows": _keypoint_rows(methods),
     }

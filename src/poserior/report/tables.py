@@ -70,6 +70,12 @@ _AUSE = (
     "Area between the sparsification curve by confidence and the perfect one:"
     " 0 if the worst points are always the least trusted."
 )
+_AUSE_PCK = "As AUSE, but an error is 1 where PCK@0.2 says wrong and 0 elsewhere."
+_AURC = (
+    "Share of wrong keypoints (OKS below 0.5) among those accepted, most trusted first, averaged over all shares"
+    " accepted."
+)
+_GAP = "What perfect ranking of the same people would add to AP."
 _ACCURACY = (
     Metric("AP", "higher", _AP),
     Metric("AP50", "higher", "The same at a lenient demand (OKS 0.50)."),
@@ -91,21 +97,44 @@ _DENSITY = (
         )
         for percent in (50, 80, 90, 95)
     ),
+    Metric("width@90", "", "Mean width of the ellipses that are given 90 % of the probability.", 1, unit="px"),
+    Metric(
+        "needed_width@90",
+        "lower",
+        "The same if all were scaled by one factor so as to hold 90 % of the labels: sharpness.",
+        1,
+        unit="px",
+    ),
 )
 _CONFIDENCE = (
     Metric("pearson", "higher", "Linear correlation of a keypoint's confidence with the OKS it then reached."),
     Metric("spearman", "higher", "The same between ranks: are better points given higher confidence?"),
     Metric("AUSE", "lower", _AUSE, 4),
+    Metric("AUSE_PCK", "lower", _AUSE_PCK, 4),
+    Metric("AURC", "lower", _AURC, 4),
+    Metric("AURC_excess", "lower", "The same less that of a perfect order.", 4),
     Metric("confidence", "", "Mean confidence of the keypoints; right if it equals their mean OKS."),
     Metric("ECE", "lower", "Expected calibration error: mean gap between confidence and OKS reached.", 4),
     Metric("pearson_instance", "higher", "As pearson, of whole people: their score with their OKS."),
     Metric("spearman_instance", "higher", "As spearman, of whole people."),
     Metric("AUSE_instance", "lower", "As AUSE, of whole people.", 4),
 )
+_RANKING = (
+    Metric("AP_constant", "", "AP of the same people, all scored 1."),
+    Metric("AP_random", "", "AP of the same people, scored at random (mean of several draws)."),
+    Metric("AP_oracle", "higher", "AP of the same people, scored by their true OKS."),
+    Metric("oracle_gap", "lower", _GAP),
+)
+_VISIBILITY = (
+    Metric("Brier_visibility", "lower", "Mean squared gap of predicted visibility and labelled (1) or not (0).", 4),
+    Metric("ECE_visibility", "lower", "Mean gap of predicted visibility and the share that is labelled.", 4),
+)
 GROUPS = (
     ("How close are the points?", _ACCURACY),
     ("Does the density tell the truth?", _DENSITY),
     ("Does the confidence mean something?", _CONFIDENCE),
+    ("What is the ranking of people worth?", _RANKING),
+    ("Does it know what can be seen?", _VISIBILITY),
 )
 
 METRICS = {metric.key: metric for _, metrics in GROUPS for metric in metrics}
@@ -138,7 +167,7 @@ def as_number(value: Any) -> float | None:
 def comparison(methods: Sequence[Method]) -> list[tuple[str, list[Row]]]:
     """The table's groups and rows; metrics that no method has are left out, unknown ones stand at the end."""
     groups = [(title, [_row(metric, methods) for metric in metrics]) for title, metrics in GROUPS]
-    known = set(METRICS) | {"per_keypoint", "num_people", "num_keypoints"}
+    known = set(METRICS) | {"per_keypoint", "per_size", "num_people", "num_keypoints"}
     others = dict.fromkeys(key for method in methods for key in method.metrics if key not in known)
     groups.append(("Other numbers", [_row(Metric(key, "", ""), methods) for key in others]))
     shown = [
