@@ -9,7 +9,14 @@ from poserior.distributions import Distribution
 
 
 class Calibrator(nn.Module, ABC):
-    """Answers, for every keypoint, "how accurate will this be?" and "would a human label it?", each in [0, 1]."""
+    """Answers, for every keypoint, "how accurate will this be?" and "would a human label it?", each in [0, 1].
+
+    Attributes:
+        area_per_box: the share of its box that the kernel's widths take the object's area for, where the calibrator
+            predicts that share itself; None where it does not.
+    """
+
+    area_per_box: float | None = None
 
     @abstractmethod
     def forward(
@@ -37,6 +44,10 @@ class Calibrator(nn.Module, ABC):
             visibility: COCO's 0/1/2, or labelled or not.
             share: the objects' annotated area per area of their box, where it is known.
         """
+
+    def area_share(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B"] | None:  # noqa: ARG002  # none here
+        """The share of its box that each object's area is predicted to be; None where nothing predicts it."""
+        return None
 
 
 class Recalibration(nn.Module, ABC):
