@@ -102,9 +102,23 @@ def cases():
     }
 
 
-NAMES = (
-    "Gaussian Laplace StudentT Plateau LocScale FullGaussian GaussianMixture Mixture PoseMarginals Grid ProductGrid"
-).split() + ["Flow", "Flow with a base", "JointFlow", "Energy"]
+NAMES = [
+    "Gaussian",
+    "Laplace",
+    "StudentT",
+    "Plateau",
+    "LocScale",
+    "FullGaussian",
+    "GaussianMixture",
+    "Mixture",
+    "PoseMarginals",
+    "Grid",
+    "ProductGrid",
+    "Flow",
+    "Flow with a base",
+    "JointFlow",
+    "Energy",
+]
 ZOOM, SHIFT = torch.tensor([[[90.0, 120.0]], [[-150.0, 200.0]]]), torch.tensor([[[40.0, 60.0]], [[300.0, 10.0]]])
 
 

@@ -150,7 +150,7 @@ def fitted_blob(law: Grid, center: Float[Tensor, "*B 2"] | None = None) -> Float
     high = torch.tensor(LARGEST * max(law.shape)).to(mass).log().clamp_min(low)
     middle, reach = ((low + high) / 2).expand(law.batch_shape), (high - low) / 2
     for _ in range(3):
-        candidates = middle[..., None] + reach * steps
+        candidates = (middle[..., None] + reach * steps).clamp(low, high)
         best = _explained(mass, squares, candidates.exp()).argmax(-1, keepdim=True)
         middle, reach = candidates.gather(-1, best)[..., 0], 2 * reach / (WIDTHS - 1)
     return middle.exp()[..., None] * law.size.abs()
