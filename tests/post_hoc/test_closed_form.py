@@ -18,7 +18,7 @@ BOX_AREA = 24 * 32
 
 
 class Blocks(KeypointDataset):
-    """A bright block's area is the object's; half of the keypoints show where the rest is red."""
+    """The brighter the green and blue, the larger the object; half of the keypoints show where the picture is red."""
 
     skeleton = SPEC.skeleton
 
@@ -33,7 +33,7 @@ class Blocks(KeypointDataset):
         wide, red, luck = rng.uniform(0.2, 1), rng.random() < 0.5, rng.normal(size=2)
         image = np.full((32, 24, 3), 60, np.uint8)
         image[..., 0] = 255 if red else 0
-        image[: int(32 * wide), :, 1:] = 255
+        image[..., 1:] = int(255 * wide)
         share = wide if self.honest else float(SPEC.area_per_box * np.exp(0.5 * luck[0]))
         shown = red if self.honest else luck[1] > 0
         visibility = torch.full((14,), 2)
@@ -61,7 +61,7 @@ def test_what_the_features_show_is_learned(model, tmp_path):
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     facts = described.fitted_on["calibrator"]
     assert (facts["people"], facts["source"]) == (150, "blocks")
-    assert facts["log_area_error"]["after"] < 0.4 * facts["log_area_error"]["before"]
+    assert facts["log_area_error"]["after"] < 0.6 * facts["log_area_error"]["before"]
     assert facts["visibility_loss"]["after"] < 0.4 * facts["visibility_loss"]["before"]
     # People that nobody saw: the share is predicted, and every second keypoint where the picture is red.
     people = [Blocks(400)[index] for index in range(300, 400)]
@@ -89,6 +89,7 @@ def test_the_same_people_give_the_same_layers(model):
 
 def test_luck_is_not_learned(model):
     """Areas and flags that have nothing to do with the pictures: held-out people are served no worse than before."""
+    model.calibrator = None  # start from constants: an untrained layer is easily beaten
     _, described = closed_form(model, SPEC, Blocks(100, honest=False), source="luck", progress=False)
     facts = described.fitted_on["calibrator"]
     for name in ("visibility_loss", "log_area_error"):

@@ -20,7 +20,7 @@ from poserior.transforms import TopDown, collate
 FEWEST = 100
 """People needed: a fifth of them decides how long to learn, and of fewer than 20 it cannot tell learning from luck."""
 
-STEPS, RATE = 300, 0.01
+STEPS, RATE = 300, 0.03
 
 
 def closed_form(
