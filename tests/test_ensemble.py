@@ -1,5 +1,7 @@
 """Ensembles and Monte Carlo dropout: the mixture of their members' densities, through the regressor's doors."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -80,6 +82,22 @@ def test_runs_are_loaded_together(members, tmp_path):
     y = torch.rand(2, 14, 2) - 0.5
     torch.testing.assert_close(predictor.model(images).log_prob(y), Ensemble(members)(images).log_prob(y))
     assert isinstance(load([tmp_path / "a"], device="cpu").model, Regressor)
+
+
+def test_areas_are_averaged_and_each_member_keeps_its_own(members, tmp_path):
+    for name, start, share in (("a", 0.4, 0.2), ("b", 0.6, 0.5)):
+        calibrator = {"class_path": "ExpectedOks", "init_args": {"area_per_box": start}}
+        described = spec(area_per_box=start, calibrator=calibrator)
+        model = build_model(described)
+        nn.init.constant_(model.calibrator.area.bias, math.log(share))
+        save_model(model, described, tmp_path / name)
+    predictor = load([tmp_path / "a", tmp_path / "b"], flip_test=False, device="cpu")
+    picture = torch.randint(0, 255, (60, 50, 3), dtype=torch.uint8)
+    ((person,),) = predictor([picture], [[[5.0, 5.0, 45.0, 55.0]]])
+    assert person.area == pytest.approx(0.35 * 40 * 50, rel=1e-4)
+    each = [expected_oks(person.distribution, s * 40 * 50, LSP.oks_sigmas, person.keypoints) for s in (0.2, 0.5)]
+    torch.testing.assert_close(person.confidence, (each[0] + each[1]) / 2, atol=1e-4, rtol=1e-4)
+    assert Ensemble(members).area_share(Ensemble(members).predict(torch.rand(1, 3, *SIZE))[1]) is None
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,20 @@ def test_results_can_be_read_by_pycocotools() -> None:
     assert loaded.anns[1]["keypoints"][:2] == [1.0, 2.0]
 
 
+def test_the_area_is_written_where_it_is_known_and_cocos_tools_pass_it_over() -> None:
+    from pycocotools.coco import COCO
+
+    assert "area" not in prediction().to_coco()
+    assert prediction().to_dict()["area"] is None
+    entry = prediction(area=123.45678).to_coco()
+    assert entry["area"] == 123.457
+    assert prediction(area=123.5).to_dict()["area"] == 123.5
+    truth = COCO()
+    truth.dataset = {"images": [{"id": 42}], "annotations": [], "categories": [{"id": 1}], "info": {}}
+    truth.createIndex()
+    assert truth.loadRes([entry]).anns[1]["area"] == 10 * 20  # the box's, as without it
+
+
 def test_plain_values_keep_the_librarys_convention() -> None:
     entry = prediction(image_id="a.png").to_dict()
     assert json.loads(json.dumps(entry)) == entry

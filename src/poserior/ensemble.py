@@ -60,6 +60,9 @@ class Ensemble(Model):
                         f" in {folder}; leave one out or train it again"
                     )
         area = sum(spec.area_per_box for spec in [first, *others]) / len(loaded)
+        for model, _ in loaded:  # every member is given widths that assume the mean
+            if model.calibrator is not None and model.calibrator.area_per_box is not None:
+                model.calibrator.area_per_box = area
         return ensemble, replace(first, area_per_box=area)
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Distribution:
@@ -78,6 +81,12 @@ class Ensemble(Model):
         ]
         confidence, visibility = (torch.stack(column).mean(0) for column in zip(*verdicts, strict=True))
         return confidence, visibility
+
+    def area_share(self, features: Any) -> Float[Tensor, "B"] | None:
+        """The mean of the shares that members predict; None if none does."""
+        each = [model.area_share(seen) for model, seen in zip(self._members(), features, strict=True)]
+        predicted = [share for share in each if share is not None]
+        return torch.stack(predicted).mean(0) if predicted else None
 
     def _members(self) -> list[Model]:
         return [model for model in self.models if isinstance(model, Model)]

@@ -45,8 +45,17 @@ class Model(nn.Module, ABC):
         Args:
             distribution: the density that is answered with.
             features: what `predict` gave beside it.
-            widths: the OKS kernel's, see `poserior.geometry.oks_widths`.
+            widths: the OKS kernel's, see `poserior.geometry.oks_widths`; they take the object's area for
+                `ModelSpec.area_per_box` of its box.
         """
+
+    def area_share(self, features: Any) -> Float[Tensor, "B"] | None:  # noqa: ARG002  # a model need not know
+        """The share of its box that each object's area is predicted to be; None if the model does not predict it.
+
+        Args:
+            features: what `predict` gave beside the density.
+        """
+        return None
 
 
 class Regressor(Model):
@@ -94,10 +103,14 @@ class Regressor(Model):
         verdict: tuple[Tensor, Tensor] = self.calibrator(distribution, shown, widths)
         return verdict
 
+    def area_share(self, features: Any) -> Float[Tensor, "B"] | None:
+        """The calibrator's."""
+        return None if self.calibrator is None else self.calibrator.area_share(features)
+
     def loss(self, images: Float[Tensor, "B 3 H W"], target: Target) -> Float[Tensor, ""]:
         """The head's loss, summed over the labelled keypoints and divided by B (RLE's convention: not by K).
 
-        The calibrator's own loss (visibility) is added with weight 0.02; its gradient stops at the features.
+        The calibrator's own loss (visibility, area) is added with weight 0.02; its gradient stops at the features.
         """
         features = self.backbone(images)
         per_keypoint = self.head.labelled_loss(self.head(features), target.keypoints, target.labelled)
@@ -139,7 +152,7 @@ class ModelSpec:
         image_size: the crop's ``(H, W)``.
         box_padding: how much larger than the box the crop is.
         area_per_box: the mean share of a person's box that the object's area is, in the training data; it stands in
-            for the area where only a box is known. 0.53 is COCO's.
+            for the area where only a box is known and the calibrator does not predict it. 0.53 is COCO's.
         calibrator: ``{"class_path": name in poserior.calibration, "init_args": {...}}``, the confidence.
         recalibration: the same for the density's own calibration; none before `poserior calibrate`.
         regions: the same for regions with guaranteed coverage.

@@ -115,6 +115,8 @@ class Prediction:
         box_xyxy: the box the person was looked for in.
         skeleton: what the keypoints are.
         image_id: the picture's id or name.
+        area: the object's in square pixels, which `confidence` goes by: predicted by models that do so, else the mean
+            share of the box; None where nobody said.
         distribution: the predicted density itself, ``batch_shape (K,)``; None when read from a file.
         regions: regions by their promised probability, e.g. 0.9; none if the model has none fitted.
     """
@@ -127,11 +129,14 @@ class Prediction:
     box_xyxy: Float[Tensor, "4"]
     skeleton: Skeleton
     image_id: int | str = 0
+    area: float | None = None
     distribution: Distribution | None = field(default=None, repr=False)
     regions: Mapping[float, Region] = field(default_factory=dict, repr=False)
 
     def to_coco(self, category_id: int = 1) -> dict[str, Any]:
         """One entry of a COCO keypoint-results file; the extra keys are ones that COCO's tools pass over.
+
+        (They set ``area`` to the box's when they load results.)
 
         COCO's keypoints are pixel indices, hence the shift by half a pixel. Each triple's third number is the
         keypoint's confidence. Regions are keys of their own, ``region_90`` for 90 %: the radii, rounded up, null where
@@ -139,7 +144,7 @@ class Prediction:
         """
         flat = torch.cat([self.keypoints[:, :2].double() - 0.5, self.confidence[:, None].double()], 1)
         x0, y0, x1, y1 = self.box_xyxy.double().tolist()
-        return {
+        entry: dict[str, Any] = {
             "image_id": self.image_id,
             "category_id": category_id,
             "keypoints": [round(value, 4) for value in flat.flatten().tolist()],
@@ -153,6 +158,7 @@ class Prediction:
                 for coverage, region in self.regions.items()
             },
         }
+        return entry if self.area is None else {**entry, "area": round(float(self.area), 3)}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, in the library's own convention (continuous pixels, boxes as two corners)."""
@@ -170,6 +176,7 @@ class Prediction:
                 coverage: {"radius": region.radius.tolist(), "level": region.level.tolist()}
                 for coverage, region in self.regions.items()
             },
+            "area": None if self.area is None else float(self.area),
         }
 
 

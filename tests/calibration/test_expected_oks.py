@@ -134,3 +134,81 @@ class TestCalibrator:
             calibrator.loss(features, labels).backward()
             optimiser.step()
         assert calibrator.loss(features, labels).item() < 0.3  # knowing nothing: log 2 = 0.69
+
+
+class TestArea:
+    B, C, H, W, K = 4, 5, 7, 11, 3
+    SHARE = 0.4
+
+    @pytest.fixture
+    def calibrator(self, double):
+        return ExpectedOks(self.C, self.K, area_per_box=self.SHARE)
+
+    @pytest.fixture
+    def features(self, double):
+        return torch.randn(self.B, self.C, self.H, self.W, requires_grad=True)
+
+    def laws(self):
+        return Gaussian(torch.rand(self.B, self.K, 2), torch.rand(self.B, self.K, 2) + 0.1)
+
+    def test_it_starts_at_the_mean_and_changes_no_confidence(self, calibrator, features):
+        plain = ExpectedOks(self.C, self.K)
+        plain.visibility.load_state_dict(calibrator.visibility.state_dict())
+        law, kernel = self.laws(), torch.rand(self.B, self.K, 2) + 0.1
+        for ours, theirs in zip(calibrator(law, features, kernel), plain(law, features, kernel), strict=True):
+            torch.testing.assert_close(ours, theirs)
+        assert calibrator.area_share(features).tolist() == pytest.approx([self.SHARE] * self.B)
+        assert plain.area_share(features) is None
+        assert set(plain.state_dict()) == {"visibility.weight", "visibility.bias"}  # old checkpoints fit
+
+    def test_four_times_the_area_is_a_kernel_twice_as_wide(self, calibrator, features):
+        with torch.no_grad():
+            calibrator.area.bias += math.log(4)
+        law, kernel = self.laws(), torch.rand(self.B, self.K, 2) + 0.1
+        confidence, _ = calibrator(law, features, kernel)
+        by_hand = (2 * kernel / (4 * kernel**2 + law.scale**2).sqrt()).prod(-1)
+        torch.testing.assert_close(confidence, by_hand)
+        assert calibrator.area_share(features).tolist() == pytest.approx([4 * self.SHARE] * self.B)
+
+    def test_its_loss_is_the_error_of_the_logarithm(self, calibrator, features):
+        share = torch.tensor([self.SHARE * math.e, self.SHARE, self.SHARE / math.e**2, 1.0])
+        labels = torch.zeros(self.B, self.K, dtype=torch.int64)
+        expected = (1 + 0 + 2 + abs(math.log(self.SHARE))) / 4
+        assert calibrator.area_loss(features, share).item() == pytest.approx(expected)
+        alone = calibrator.loss(features, labels).item()
+        assert calibrator.loss(features, labels, share).item() == pytest.approx(alone + expected)
+        assert ExpectedOks(self.C, self.K).area_loss(features, share).item() == 0
+
+    def test_unknown_areas_teach_nothing(self, calibrator, features):
+        share = torch.tensor([math.nan, 0.0, math.inf, self.SHARE * math.e])
+        loss = calibrator.area_loss(features, share)
+        assert loss.item() == pytest.approx(1.0)
+        (known,) = torch.autograd.grad(loss, calibrator.area.weight)
+        assert known[0].tolist() == pytest.approx((-features[3].mean((1, 2))).tolist())
+        nobody = calibrator.area_loss(features, torch.tensor([math.nan, -1.0, 0.0, math.inf]))
+        assert nobody.item() == 0
+        assert torch.autograd.grad(nobody, calibrator.area.weight)[0].abs().sum() == 0
+
+    def test_absurd_predictions_are_bounded(self, calibrator, features):
+        with torch.no_grad():
+            calibrator.area.bias.fill_(1000.0)
+        assert calibrator.area_share(features).tolist() == pytest.approx([10.0] * self.B)
+        confidence, _ = calibrator(self.laws(), features, torch.ones(self.B, self.K, 2))
+        assert confidence.isfinite().all()
+
+    def test_it_learns_who_is_large(self, calibrator):
+        features = torch.randn(64, self.C, 2, 3)
+        share = torch.exp(0.5 * features.mean((2, 3))[:, 0] - 2)
+        labels = torch.full((64, self.K), 2)
+        start = calibrator.area_loss(features, share).item()
+        optimiser = torch.optim.Adam(calibrator.parameters(), 0.03)
+        for _ in range(200):
+            optimiser.zero_grad()
+            calibrator.loss(features, labels, share).backward()
+            optimiser.step()
+        assert calibrator.area_loss(features, share).item() < 0.1 * start
+
+    @pytest.mark.parametrize("share", [0.0, -1.0, math.nan, math.inf])
+    def test_a_mean_share_is_positive(self, share):
+        with pytest.raises(ValueError, match="expected a positive area_per_box"):
+            ExpectedOks(self.C, self.K, share)

@@ -72,6 +72,20 @@ def test_score_weighs_by_visibility(planted):
     assert person.score == pytest.approx((0.5 * a + b) / 1.5, rel=1e-5)
 
 
+def test_a_predicted_area_widens_the_kernel_and_is_told(planted):
+    calibrator = ExpectedOks(3, 3, area_per_box=0.53)
+    with torch.no_grad():
+        calibrator.area.bias.fill_(np.log(0.2))
+    head = planted.Planted(LOC, SCALE)
+    ((person,),) = Predictor(planted.model(head, calibrator), planted.spec(), False, device="cpu")([picture()], [BOX])
+    assert person.area == pytest.approx(0.2 * 30 * 20, rel=1e-4)
+    expected = expected_oks(person.distribution, 0.2 * 30 * 20, planted.HANDS.oks_sigmas)
+    torch.testing.assert_close(person.confidence, expected, atol=1e-5, rtol=1e-4)
+    ((plain,),) = Predictor(planted.model(head), planted.spec(), False, device="cpu")([picture()], [BOX])
+    assert plain.area == pytest.approx(0.53 * 30 * 20, rel=1e-4)
+    assert (plain.confidence > person.confidence).all()
+
+
 def test_people_of_many_pictures_share_batches(planted):
     model = planted.model(planted.Centroids())
     images = [picture(90, 200, 1), picture(70, 50, 2), picture(40, 60, 3)]

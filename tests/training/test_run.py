@@ -166,3 +166,13 @@ def test_the_share_of_the_box_that_people_fill_is_measured_on_them(tmp_path):
             )
 
     assert mean_area_per_box(Boxes()) == pytest.approx(0.2)
+
+
+def test_a_run_learns_the_area_and_starts_at_the_mean(dots, small, tmp_path):
+    run = train(small(budget=Budget(epochs=1)), tmp_path / "run", data=(dots(8), None), progress=False)
+    model, spec = load_model(run)
+    share = 500 / (32 * 36)  # of every person
+    assert spec.calibrator["init_args"]["area_per_box"] == pytest.approx(share)
+    predicted = model.area_share(model.backbone(torch.rand(2, 3, 32, 24)))
+    assert predicted.tolist() == pytest.approx([share] * 2, rel=0.1)
+    assert (model.calibrator.area.weight != 0).any()

@@ -2,6 +2,14 @@
 
 from poserior.calibration.base import Calibrator, Recalibration, Regions
 from poserior.calibration.ccnet import CCNet
+from poserior.calibration.closed_forms import (
+    blob_oks,
+    fitted_blob,
+    heatmap_oks,
+    heatmap_peak,
+    oks_length,
+    one_minus_scale,
+)
 from poserior.calibration.conformal import Conformal, RegionScores, region_scores
 from poserior.calibration.conformal_quantiles import conformal_quantile, labels_needed
 from poserior.calibration.covariate_shift import ShiftWeights, shift_weights
@@ -28,10 +36,16 @@ __all__ = [
     "ShiftWeights",
     "SigmaEstimate",
     "anchored",
+    "blob_oks",
     "conformal_quantile",
     "expected_oks",
+    "fitted_blob",
+    "heatmap_oks",
+    "heatmap_peak",
     "instance_confidence",
     "labels_needed",
+    "oks_length",
+    "one_minus_scale",
     "region_scores",
     "shift_weights",
     "sigmas_from_repeats",

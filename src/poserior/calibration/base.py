@@ -13,9 +13,12 @@ class Calibrator(nn.Module, ABC):
 
     Attributes:
         looks_at: whose features it is given: the ``"backbone"``'s, or the ``"head"``'s last ones (`Head.penultimate`).
+        area_per_box: the share of its box that the kernel's widths take the object's area for, where the calibrator
+            predicts that share itself; None where it does not.
     """
 
     looks_at: str = "backbone"
+    area_per_box: float | None = None
 
     @abstractmethod
     def forward(
@@ -43,6 +46,10 @@ class Calibrator(nn.Module, ABC):
             visibility: COCO's 0/1/2, or labelled or not.
             share: the objects' annotated area per area of their box, where it is known.
         """
+
+    def area_share(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "B"] | None:  # noqa: ARG002  # none here
+        """The share of its box that each object's area is predicted to be; None where nothing predicts it."""
+        return None
 
 
 class Recalibration(nn.Module, ABC):

@@ -8,12 +8,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from poserior.distributions.adaptive_cells import Cells, even_edges, integrate, product, refined_edges, spread_out
+from poserior.distributions.adaptive_cells import (
+    Cells,
+    centres,
+    even_edges,
+    integrate,
+    product,
+    refined_edges,
+    spread_out,
+)
 from poserior.distributions.base import (
     NODES,
     Distribution,
     Kernel,
-    average_over_nodes,
     index_batch,
     level_by_nodes,
     uniform_nodes,
@@ -35,7 +42,7 @@ class Energy(Distribution):
     with the square of the cell (0.001 nats on untrained nets; up to 0.007 in 2-D and 0.02 in 3-D about a Gaussian ten
     times narrower than the base), and detail of f narrower than a coarse cell (half as many per axis; in the middle
     ``16 / cells`` scales wide) can be missed. Samples, nodes and moments are those of the
-    law that is constant in each cell of the cube. Gradients reach f through `log_prob` alone.
+    law that is constant in each cell of the cube. Gradients reach f through `log_prob` and `expectation`.
 
     Source: Gustafsson et al., "Energy-Based Models for Deep Probabilistic Regression", ECCV 2020 (which integrates
     over a fixed grid).
@@ -117,7 +124,12 @@ class Energy(Distribution):
         return points, torch.full_like(points[..., 0], 1 / count)
 
     def expectation(self, kernel: Kernel) -> Tensor:
-        return average_over_nodes(self, kernel)
+        """``E[kernel(Y)]`` by the midpoint rule over the cells that Z is taken over."""
+        cells = self._cells()[1]
+        if torch.is_grad_enabled():
+            cells = integrate(cells.edges, self._value)[1]
+        points = self.loc + self.scale * _error(centres(cells.edges)[0])
+        return (cells.mass.movedim(-1, 0) * kernel(points)).sum(0)
 
     def credible_level(self, value: Tensor) -> Tensor:
         return level_by_nodes(self, value)

@@ -96,7 +96,11 @@ class FlowLaw(nn.Module, StandardLaw):
         return self._now()["point_log_prob"][:count].to(like)
 
     def kernel_mean(self, center: Tensor, width: Tensor) -> Tensor:
-        points, weights = self.nodes(STORED_NODES // 4, center)
+        points, weights = self.nodes(STORED_NODES, center)
+        if self.training and torch.is_grad_enabled():
+            # The points stay; what the flow's weights change is how much each of them counts.
+            log_prob = self.flow.log_prob(points)
+            weights = (weights.log() + log_prob - log_prob.detach()).softmax(0)
         points = points.reshape(-1, *[1] * (center.dim() - 1), self.flow.dim)
         values = torch.exp(-0.5 * ((points - center) / width).square().sum(-1))
         return torch.einsum("m,m...->...", weights, values)

@@ -27,6 +27,8 @@ class Answers:
         confidence: ``(B, K)``.
         visibility: ``(B, K)``.
         score: ``(B,)`` the visibility-weighted mean of `confidence`.
+        area: ``(B,)`` the object's area in square image pixels: predicted where the model does so, else taken from the
+            box.
     """
 
     distribution: Distribution
@@ -38,6 +40,7 @@ class Answers:
     confidence: Float[Tensor, "B K"]
     visibility: Float[Tensor, "B K"]
     score: Float[Tensor, "B"]
+    area: Float[Tensor, "B"]
 
     def in_image(self) -> Distribution:
         """The density itself in image pixels."""
@@ -47,8 +50,9 @@ class Answers:
 def answer(model: Model, spec: ModelSpec, images: UInt8[Tensor, "B 3 H W"], target: Target, flip_test: bool) -> Answers:
     """Run the model on crops that are upright and not mirrored.
 
-    The object's area, which the confidence depends on, is ``spec.area_per_box`` times the box's. A model without a
-    calibrator has the expected OKS at the mode for its confidence and takes every keypoint for visible.
+    The object's area, which the confidence depends on, is the share of its box that the model predicts, or
+    ``spec.area_per_box`` of it where it predicts none. A model without a calibrator has the expected OKS at the mode
+    for its confidence and takes every keypoint for visible.
 
     Args:
         model: in eval mode, on the device of `images`.
@@ -62,10 +66,11 @@ def answer(model: Model, spec: ModelSpec, images: UInt8[Tensor, "B 3 H W"], targ
     mode = distribution.mode
     crop = target.crop.to(images.device)
     box_xyxy = target.box_xyxy.to(mode)
-    area = spec.area_per_box * (box_xyxy[:, 2:] - box_xyxy[:, :2]).prod(-1)
+    box_area = (box_xyxy[:, 2:] - box_xyxy[:, :2]).prod(-1)
     oks_sigmas = torch.tensor(spec.skeleton.oks_sigmas, dtype=mode.dtype, device=mode.device)
-    widths = oks_widths(area, oks_sigmas, crop, spec.image_size)
+    widths = oks_widths(spec.area_per_box * box_area, oks_sigmas, crop, spec.image_size)
     confidence, visibility = model.judge(distribution, features, widths)
+    share = model.area_share(features)
     scale, shift = to_image(crop, spec.image_size)
     scale, shift = scale.to(mode), shift.to(mode)
     return Answers(
@@ -78,6 +83,7 @@ def answer(model: Model, spec: ModelSpec, images: UInt8[Tensor, "B 3 H W"], targ
         confidence,
         visibility,
         instance_confidence(confidence, visibility),
+        box_area * (spec.area_per_box if share is None else share.to(mode)),
     )
 
 

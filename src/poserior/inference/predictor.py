@@ -130,10 +130,8 @@ class Predictor:
         answers = answer(self.model, self.spec, images.to(self.device), target, self.flip_test)
         law = answers.in_image()
         regions = self._regions_of(target.box_xyxy)
-        mode, covariance, visibility, confidence, score = (
-            part.float().cpu()
-            for part in (answers.mode, answers.covariance, answers.visibility, answers.confidence, answers.score)
-        )
+        found = (answers.mode, answers.covariance, answers.visibility, answers.confidence, answers.score, answers.area)
+        mode, covariance, visibility, confidence, score, area = (part.float().cpu() for part in found)
         return [
             Prediction(
                 keypoints=mode[b],
@@ -144,6 +142,7 @@ class Predictor:
                 box_xyxy=crop.box_xyxy,
                 skeleton=self.spec.skeleton,
                 image_id=crop.image_id,
+                area=float(area[b]),
                 distribution=law[b],
                 regions=regions[b],
             )

@@ -2,6 +2,7 @@
 
 from poserior.post_hoc.base import Fit, calibrated
 from poserior.post_hoc.ccnet import ccnet
+from poserior.post_hoc.closed_form import closed_form
 from poserior.post_hoc.conformal import HeldOut, conformal, held_out_scores
 from poserior.post_hoc.external import (
     ExternalPeople,
@@ -23,6 +24,7 @@ __all__ = [
     "NetSettings",
     "calibrated",
     "ccnet",
+    "closed_form",
     "conformal",
     "cross_fitted",
     "fit_external",

@@ -15,6 +15,7 @@ from torchvision.ops import MultiScaleRoIAlign
 from poserior import heads, skeletons
 from poserior.calibration import ExpectedOks, instance_confidence
 from poserior.errors import InputError
+from poserior.geometry import BOX_TO_AREA
 from poserior.rcnn.roi import RoIHeads, from_roi
 from poserior.skeletons import Skeleton
 from poserior.structures import Prediction
@@ -137,6 +138,7 @@ def _people(found: dict[str, Any], skeleton: Skeleton, name: int | str, threshol
             box_xyxy=boxes[n],
             skeleton=skeleton,
             image_id=name,
+            area=float(BOX_TO_AREA * (boxes[n, 2:] - boxes[n, :2]).prod()),
             distribution=law[n],
         )
         for n in scores.argsort(descending=True).tolist()

@@ -60,7 +60,9 @@ def train(
     train_people, val_people = data or (people(config.train_data, "train_data"), people(config.val_data, "val_data"))
     size, padding = config.image_size, config.box_padding
     batches = Data(train_people, val_people, size, padding, config.loader, config.augment, config.seed)
-    spec = replace(model_spec(config, train_people.skeleton), area_per_box=mean_area_per_box(train_people))
+    share = mean_area_per_box(train_people)
+    calibrator = {"class_path": "ExpectedOks", "init_args": {"area_per_box": share}}
+    spec = replace(model_spec(config, train_people.skeleton), area_per_box=share, calibrator=calibrator)
     model = build_model(spec)
     if config.warm_start is not None:
         warm_start(model, config.warm_start)
