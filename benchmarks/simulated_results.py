@@ -60,9 +60,11 @@ def simulate(annotations: dict[str, Any], seed: int) -> list[dict[str, Any]]:
         if rng.random() < 0.15:  # somebody who is not there, with a score that looks like somebody
             false = person(rng, entry, quality)
             shift = rng.uniform(1.5, 3.0) * np.array(entry["bbox"][2:]) * rng.choice([-1, 1], 2)
-            moved = np.array(false["keypoints"]).reshape(-1, 3) + [*shift, 0]
+            moved = np.array(false["keypoints"]).reshape(-1, 3)
+            moved[:, :2] += shift
             false["keypoints"] = moved.round(3).flatten().tolist()
-            false["bbox"] = (np.array(false["bbox"]) + [*shift, 0, 0]).round(2).tolist()
+            corner = np.array(false["bbox"][:2]) + shift
+            false["bbox"] = [*corner.round(2).tolist(), *false["bbox"][2:]]
             false["score"] = round(false["score"] * rng.uniform(0.5, 1.0), 4)
             results.append(false)
     return results

@@ -147,7 +147,12 @@ class Mlp(Regression):
         self._mean, self._scale = features.mean(0), features.std(0)
         self._scale[self._scale < 1e-9] = 1
         self._net = MLPRegressor(
-            (64, 32), alpha=1e-3, batch_size=min(512, len(target)), learning_rate_init=2e-3, max_iter=30, random_state=0
+            hidden_layer_sizes=(64, 32),
+            alpha=1e-3,
+            batch_size=min(512, len(target)),
+            learning_rate_init=2e-3,
+            max_iter=30,
+            random_state=0,
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # a fixed number of passes is what is wanted
