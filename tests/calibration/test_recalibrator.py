@@ -127,7 +127,7 @@ def test_folds_are_even_whole_pictures_and_always_the_same():
     assert 0 <= min(hashes) < max(hashes) < 1
 
 
-@pytest.mark.parametrize("method", ["isotonic", "boosting"])
+@pytest.mark.parametrize("method", ["isotonic", "beta"])
 def test_ones_own_label_never_changes_ones_own_score(method):
     table, right, _ = people(240)
     image_id = [n // 2 for n in range(240)]

@@ -11,6 +11,7 @@ from pycocotools.cocoeval import COCOeval
 from poserior import post_hoc, skeletons
 from poserior.calibration import picture_hash
 from poserior.cli import main
+from poserior.inference import recalibrate_results
 from poserior.models import load_model
 
 LSP = skeletons.load("lsp14")
@@ -119,39 +120,31 @@ def test_scores_change_and_nothing_else(files, capsys):
     assert "150 results, 120 of them beside one of 120 people" in out
 
 
-def test_a_persons_own_label_does_not_change_its_scores(files):
-    folder = files()
-    assert call(folder) == 0
-    first = json.loads((folder / "out" / "results.json").read_text())
+def scores(results):
+    return [[*result["keypoints"][2::3], result["score"]] for result in results]
 
-    def worse(content, results):
-        content["annotations"][7]["keypoints"][0:3] = [20, 20, 0]
-        content["annotations"][7]["keypoints"][3] += 30
 
-    assert call(files(worse)) == 0
-    second = json.loads((folder / "out" / "results.json").read_text())
+def test_a_persons_own_label_does_not_change_its_scores():
+    content, results = people()
+    first = scores(recalibrate_results(results, content, LSP, "isotonic", 4))
+    content["annotations"][7]["keypoints"][0:3] = [20, 20, 0]
+    content["annotations"][7]["keypoints"][3] += 30
+    second = scores(recalibrate_results(results, content, LSP, "isotonic", 4))
     assert second[7] == first[7]
     assert second != first
 
 
-def test_scores_of_any_range_are_mapped_first(files):
-    folder = files()
-    assert call(folder) == 0
-    first = json.loads((folder / "out" / "results.json").read_text())
-
-    def stretched(content, results):
-        for result in results:
-            result["score"] = 7 * result["score"] - 3
-            result["keypoints"][2::3] = [7 * value - 3 for value in result["keypoints"][2::3]]
-
-    assert call(files(stretched)) == 0
-    second = json.loads((folder / "out" / "results.json").read_text())
-    # third numbers outside [0, 1] are no confidences: every keypoint starts from its person's score
-    assert all(0 <= result["score"] <= 1 for result in second)
-    assert len({result["score"] for result in second}) > 10
-    metrics = json.loads((folder / "out" / "metrics.json").read_text())
-    assert metrics["after"]["AP"] == pytest.approx(metrics["before"]["AP"], abs=0.05)
-    assert first != second
+def test_scores_of_any_range_are_mapped_first():
+    content, results = people()
+    for result in results:
+        result["keypoints"][2::3] = [2.0] * 14  # flags: every keypoint starts from its person's score
+    low = min(result["score"] for result in results)
+    high = max(result["score"] for result in results)
+    unit = [{**result, "score": (result["score"] - low) / (high - low)} for result in results]
+    wide = [{**result, "score": 12 * result["score"] - 3} for result in unit]
+    first, second = (np.array(scores(recalibrate_results(given, content, LSP, "beta", 4))) for given in (unit, wide))
+    assert second == pytest.approx(first, abs=1e-4)
+    assert np.ptp(second[:, -1]) > 0.1
 
 
 def equal(content, results):
@@ -162,20 +155,39 @@ def equal(content, results):
 
 def test_equal_scores_leave_the_pose(files):
     folder = files(equal)
-    assert call(folder, "--folds", "3", method="boosting") == 0
+    assert call(folder, "--folds", "4", method="boosting") == 0
     metrics = json.loads((folder / "out" / "metrics.json").read_text())
     assert metrics["before"]["pearson"] is None
     assert metrics["after"]["pearson"] > 0.2  # the small people's errors are larger
 
 
-def test_people_without_area_get_their_boxs(files):
-    def no_area(content, results):
-        for person in content["annotations"][::2]:
-            person["area"] = 0
+def test_people_without_area_get_their_boxs():
+    content, results = people()
+    for person in content["annotations"]:
+        person["area"] = 0.53 * person["bbox"][2] * person["bbox"][3]
+    first = recalibrate_results(results, content, LSP, "beta", 4)
+    for person in content["annotations"][::2]:
+        person["area"] = 0
+    assert np.array(scores(recalibrate_results(results, content, LSP, "beta", 4))) == pytest.approx(
+        np.array(scores(first)), abs=1e-9
+    )
 
-    folder = files(no_area)
-    assert call(folder) == 0
-    assert json.loads((folder / "out" / "metrics.json").read_text())["after"]["num_people"] == 120
+
+def test_results_on_crowds_and_unlabelled_people_teach_nothing():
+    content, results = people()
+    for n in range(20):  # false detections far away from the people, like one another
+        points = np.array(results[n]["keypoints"]).reshape(-1, 3) + [500, 500, 0]
+        results.append({**results[n], "keypoints": points.flatten().tolist(), "bbox": [520, 520, 160, 160]})
+    false = scores(recalibrate_results(results, content, LSP, "beta", 4))
+    for n in range(20):
+        content["annotations"].append(
+            {"id": 1000 + n, "image_id": n + 1, "category_id": 1, "iscrowd": n % 2, "area": 12800, "num_keypoints": 0,
+             "bbox": [520, 520, 160, 160], "keypoints": [0] * 42}
+        )  # fmt: skip
+    ignored = scores(recalibrate_results(results, content, LSP, "beta", 4))
+    # without the false ones, all are worth more; keypoints are learnt from matched people alone
+    assert np.array(ignored)[:, -1].mean() > np.array(false)[:, -1].mean() + 0.02
+    assert np.array(ignored)[:, :-1] == pytest.approx(np.array(false)[:, :-1], abs=1e-12)
 
 
 def _few(content, results):
