@@ -176,7 +176,7 @@ def test_people_without_area_get_their_boxs():
 def test_results_on_crowds_and_unlabelled_people_teach_nothing():
     content, results = people()
     for n in range(20):  # false detections far away from the people, like one another
-        points = np.array(results[n]["keypoints"]).reshape(-1, 3) + [500, 500, 0]
+        points = np.array(results[n]["keypoints"]).reshape(-1, 3) + np.array([500, 500, 0])
         results.append({**results[n], "keypoints": points.flatten().tolist(), "bbox": [520, 520, 160, 160]})
     false = scores(recalibrate_results(results, content, LSP, "beta", 4))
     for n in range(20):

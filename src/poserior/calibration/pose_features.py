@@ -34,7 +34,7 @@ def pose_features(
         person: more numbers of each person, for every keypoint of it.
 
     >>> pose_features(torch.zeros(5, 3, 2), torch.ones(5, 3), torch.ones(5, 4), [(0, 1), (1, 2)]).shape
-    torch.Size([5, 3, 15])
+    torch.Size([5, 3, 16])
     """
     count, num_keypoints = scores.shape
     points, score = keypoints.double(), scores.double()
