@@ -13,6 +13,7 @@ from poserior.calibration.closed_forms import (
 from poserior.calibration.conformal import Conformal, RegionScores, region_scores
 from poserior.calibration.conformal_quantiles import conformal_quantile, labels_needed
 from poserior.calibration.covariate_shift import ShiftWeights, shift_weights
+from poserior.calibration.cross_fit import cross_fit, cross_fit_people, picture_folds, picture_hash
 from poserior.calibration.expected_oks import ExpectedOks, expected_oks, instance_confidence
 from poserior.calibration.oks_sigmas import (
     PEOPLE_NEEDED,
@@ -22,6 +23,8 @@ from poserior.calibration.oks_sigmas import (
     sigmas_from_residuals,
 )
 from poserior.calibration.point_conformal import PointConformal
+from poserior.calibration.pose_features import pose_features
+from poserior.calibration.recalibrator import Recalibrator
 
 __all__ = [
     "PEOPLE_NEEDED",
@@ -31,6 +34,7 @@ __all__ = [
     "ExpectedOks",
     "PointConformal",
     "Recalibration",
+    "Recalibrator",
     "RegionScores",
     "Regions",
     "ShiftWeights",
@@ -38,6 +42,8 @@ __all__ = [
     "anchored",
     "blob_oks",
     "conformal_quantile",
+    "cross_fit",
+    "cross_fit_people",
     "expected_oks",
     "fitted_blob",
     "heatmap_oks",
@@ -46,6 +52,9 @@ __all__ = [
     "labels_needed",
     "oks_length",
     "one_minus_scale",
+    "picture_folds",
+    "picture_hash",
+    "pose_features",
     "region_scores",
     "shift_weights",
     "sigmas_from_repeats",

@@ -8,6 +8,7 @@ from poserior.inference.overlay import draw_people
 from poserior.inference.pictures import Picture, find_pictures
 from poserior.inference.predictor import Predictor, load
 from poserior.inference.published import import_weights
+from poserior.inference.recalibration import recalibrate_results
 from poserior.inference.results import labelled_people, results_to_evaluation
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "predict_people",
     "read_annotations",
     "read_results",
+    "recalibrate_results",
     "results_to_evaluation",
     "without_duplicates",
     "write_json",

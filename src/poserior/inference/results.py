@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,29 +29,31 @@ def labelled_people(
     ]
 
 
-def results_to_evaluation(
-    results: Sequence[Mapping[str, Any]], annotations: Mapping[str, Any], skeleton: Skeleton, name: str
-) -> Evaluation:
-    """Set every annotated person beside one result of the same picture.
+@dataclass(frozen=True, eq=False)
+class Match:
+    """P annotated people and R results, and who belongs to whom; in float64, coordinates as in the files.
 
-    Pairs are formed best OKS first, each result and each person at most once; a result whose keypoints lie all
-    outside the person's box is no candidate. There is no lower bound on OKS, so a bad answer in the right place counts
-    as one. People without a partner are missing from the record (COCO's AP counts them: take it from the full
-    results); ``len(evaluation.image_id)`` of ``len(labelled_people(annotations, results))`` were found.
-
-    The third number of each keypoint is its confidence if over the file all lie in [0, 1] and they vary within
-    people; otherwise it is some other quantity (COCO's visibility flag, a constant), and each keypoint has its
-    person's score. Scores outside [0, 1] are mapped linearly onto it: their order and correlations remain.
-
-    Args:
-        results: entries ``{image_id, category_id, keypoints: [x, y, s, ...], score}``, pixel indices.
-        annotations: a COCO annotation file's content.
-        skeleton: what the keypoints are.
-        name: what tables call the result.
-
-    Raises:
-        InputError: another number of keypoints, broken entries, or no pair at all.
+    Attributes:
+        people: the annotations that count.
+        truth: ``(P, K, 3)`` their triples.
+        area: ``(P,)`` square pixels; 0.53 times the box's where the file has none.
+        box_xyxy: ``(P, 4)``.
+        said: ``(R, K, 3)`` the results' triples.
+        score: ``(R,)``.
+        pairs: (person, result) in the order of the people.
     """
+
+    people: list[Mapping[str, Any]]
+    truth: Float[Tensor, "P K 3"]
+    area: Float[Tensor, "P"]
+    box_xyxy: Float[Tensor, "P 4"]
+    said: Float[Tensor, "R K 3"]
+    score: Float[Tensor, "R"]
+    pairs: list[tuple[int, int]]
+
+
+def match_people(results: Sequence[Mapping[str, Any]], annotations: Mapping[str, Any], skeleton: Skeleton) -> Match:
+    """Set people and results side by side; rules, arguments and errors are those of `results_to_evaluation`."""
     joined = {"annotations": join_annotations(annotations["annotations"], skeleton)}
     results = join_results(results, skeleton)
     people = labelled_people(joined, results)
@@ -90,13 +93,41 @@ def results_to_evaluation(
             f"expected results for the {len(people)} annotated people, found none of the {len(said)} in the same"
             " picture and place; check that image_id means the same in both files"
         )
-    pairs.sort()
+    return Match(people, truth, area, box_xyxy, said, score, sorted(pairs))
+
+
+def results_to_evaluation(
+    results: Sequence[Mapping[str, Any]], annotations: Mapping[str, Any], skeleton: Skeleton, name: str
+) -> Evaluation:
+    """Set every annotated person beside one result of the same picture.
+
+    Pairs are formed best OKS first, each result and each person at most once; a result whose keypoints lie all
+    outside the person's box is no candidate. There is no lower bound on OKS, so a bad answer in the right place counts
+    as one. People without a partner are missing from the record (COCO's AP counts them: take it from the full
+    results); ``len(evaluation.image_id)`` of ``len(labelled_people(annotations, results))`` were found.
+
+    The third number of each keypoint is its confidence if over the file all lie in [0, 1] and they vary within
+    people; otherwise it is some other quantity (COCO's visibility flag, a constant), and each keypoint has its
+    person's score. Scores outside [0, 1] are mapped linearly onto it: their order and correlations remain.
+
+    Args:
+        results: entries ``{image_id, category_id, keypoints: [x, y, s, ...], score}``, pixel indices.
+        annotations: a COCO annotation file's content.
+        skeleton: what the keypoints are.
+        name: what tables call the result.
+
+    Raises:
+        InputError: another number of keypoints, broken entries, or no pair at all.
+    """
+    match = match_people(results, annotations, skeleton)
+    people, truth, said, score = match.people, match.truth, match.said, match.score
+    area, box_xyxy, pairs = match.area, match.box_xyxy, match.pairs
     p_index, r_index = (torch.tensor(column) for column in zip(*pairs, strict=True))
-    confidence = _confidence(said[..., 2], score)[r_index]
+    confidence = unit_confidence(said[..., 2], score)[r_index]
     return Evaluation(
         name=name,
         skeleton=skeleton,
-        image_id=tuple(truth_image[p] for p, _ in pairs),
+        image_id=tuple(people[p]["image_id"] for p, _ in pairs),
         annotation_id=tuple(int(people[p].get("id", p)) for p, _ in pairs),
         keypoints=(said[r_index, :, :2] + 0.5).float(),
         confidence=confidence.float(),
@@ -159,7 +190,8 @@ def _match(
     return pairs
 
 
-def _confidence(third: Float[Tensor, "R K"], score: Float[Tensor, "R"]) -> Float[Tensor, "R K"]:
+def unit_confidence(third: Float[Tensor, "R K"], score: Float[Tensor, "R"]) -> Float[Tensor, "R K"]:
+    """What a results file says of each keypoint, in [0, 1]; see `results_to_evaluation`."""
     within = bool(((third >= 0) & (third <= 1)).all())
     # Flags of 0 and 1 vary as well, but are no confidence.
     steps = third.flatten().sort().values.diff().count_nonzero()
