@@ -2,5 +2,15 @@
 
 from poserior.calibration.base import Calibrator, Recalibration, Regions
 from poserior.calibration.expected_oks import ExpectedOks, expected_oks, instance_confidence
+from poserior.calibration.scale import QuantileCalibration, ScaleCalibration
 
-__all__ = ["Calibrator", "ExpectedOks", "Recalibration", "Regions", "expected_oks", "instance_confidence"]
+__all__ = [
+    "Calibrator",
+    "ExpectedOks",
+    "QuantileCalibration",
+    "Recalibration",
+    "Regions",
+    "ScaleCalibration",
+    "expected_oks",
+    "instance_confidence",
+]

@@ -14,6 +14,7 @@ from poserior.metrics.nll import keypoint_nll, nll
 from poserior.metrics.oks import keypoint_oks, oks
 from poserior.metrics.oks_nms import oks_nms, pairwise_oks
 from poserior.metrics.pck import auc, pck, pck_per_keypoint, pckh
+from poserior.metrics.pit import PitHistogram, pit
 from poserior.metrics.reliability import Reliability, ece, reliability
 from poserior.metrics.sparsification import ause, sparsification
 from poserior.metrics.summary import summarise
@@ -40,6 +41,7 @@ __all__ = [
     "NegativeLogLikelihood",
     "ObjectKeypointSimilarity",
     "PercentageCorrectKeypoints",
+    "PitHistogram",
     "Reliability",
     "SparsificationError",
     "auc",
@@ -63,6 +65,7 @@ __all__ = [
     "pck_per_keypoint",
     "pckh",
     "pearson",
+    "pit",
     "reliability",
     "sparsification",
     "spearman",
