@@ -190,7 +190,7 @@ def best_factor(profile: Profile) -> float:
     best = min(range(len(tried)), key=lambda i: distance(tried[i]))
     low, high = tried[max(best - 1, 0)], tried[min(best + 1, len(tried) - 1)]
     # Finer between the two neighbours: half a per cent.
-    between = [low * (high / low) ** (step / 32) for step in range(33)]
+    between = [low * math.pow(high / low, step / 32) for step in range(33)]
     return min(between, key=distance)
 
 
