@@ -62,13 +62,14 @@ def window(steps=160, half=1.2):
 @pytest.mark.parametrize("base", BASES)
 def test_it_integrates_to_one_and_its_regions_hold_what_they_say(base, mass):
     d = Recalibrated(base(), LEVELS, mass)
-    points, area = window()
+    exact = base in (gaussian, grid)  # levels of mixtures come from 256 nodes, and err by up to some 0.03
+    points, area = window(400, 0.52) if base is grid else window()
     density = d.log_prob(points).exp() * area
-    torch.testing.assert_close(density.sum(0), torch.ones(B, K), atol=0.012, rtol=0)
+    torch.testing.assert_close(density.sum(0), torch.ones(B, K), atol=0.006 if exact else 0.05, rtol=0)
     levels = d.credible_level(points)
     for level in (0.3, 0.7, 0.9):
         held = (density * (levels <= level)).sum(0)
-        torch.testing.assert_close(held, torch.full((B, K), level), atol=0.025, rtol=0)
+        torch.testing.assert_close(held, torch.full((B, K), level), atol=0.01 if exact else 0.05, rtol=0)
     mean = (density[..., None] * points).sum(0)
     away = points - mean
     covariance = (density[..., None, None] * away[..., :, None] * away[..., None, :]).sum(0)
@@ -77,8 +78,8 @@ def test_it_integrates_to_one_and_its_regions_hold_what_they_say(base, mass):
     torch.testing.assert_close(d.variance.sqrt() / spread, torch.ones(B, K, 2), atol=0.06, rtol=0)
     kernel = GaussianKernel(d.mode + 0.02, torch.full((B, K, 2), 0.1))
     expected = (density * kernel(points)).sum(0)
-    torch.testing.assert_close(d.expectation(kernel), expected, atol=0.015, rtol=0)
-    torch.testing.assert_close(d.expectation(lambda y: kernel(y)), expected, atol=0.02, rtol=0)
+    torch.testing.assert_close(d.expectation(kernel), expected, atol=0.025, rtol=0)
+    torch.testing.assert_close(d.expectation(kernel.__call__), expected, atol=0.03, rtol=0)
 
 
 @pytest.mark.parametrize("mass", [CONCAVE, CONVEX], ids=["concave", "convex"])

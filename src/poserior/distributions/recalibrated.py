@@ -28,6 +28,9 @@ class Recalibrated(Distribution):
     fits maps that keep this order from one piece between knots to the next; within a piece's width of a knot where r
     grows, densities may be out of order.
 
+    All this is as exact as the base's levels are. Those of fused densities come from 256 nodes and err by up to some
+    0.03; then so does the whole mass of p', in either direction.
+
     Samples come by rejection, moments and expectations by the base's nodes, reweighted; no gradient flows through u.
 
     Args:

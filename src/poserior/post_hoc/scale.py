@@ -24,7 +24,7 @@ FACTORS = torch.logspace(-3, 3, 49, base=2)
 LABELS = 100
 """A keypoint with fewer labels shares its factor with all keypoints; with fewer in all nothing is fitted."""
 
-LABELS_PER_KNOT = 50
+LABELS_PER_KNOT = 25
 LABELS_FOR_A_MAP = 400
 """The same for the map of levels."""
 
