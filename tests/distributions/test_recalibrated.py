@@ -51,7 +51,7 @@ def gaussian_mixture():
 BASES = [gaussian, mixture, flipped_flow, grid, gaussian_mixture]
 
 
-def window(steps=160, half=1.2):
+def window(steps, half):
     """Midpoints ``(N, 1, 1, 2)`` of a square about the origin and a cell's area."""
     axis = (torch.arange(steps) + 0.5) / steps * 2 * half - half
     points = torch.cartesian_prod(axis, axis)[:, None, None].expand(-1, B, K, 2)
@@ -63,9 +63,9 @@ def window(steps=160, half=1.2):
 def test_it_integrates_to_one_and_its_regions_hold_what_they_say(base, mass):
     d = Recalibrated(base(), LEVELS, mass)
     exact = base in (gaussian, grid)  # levels of mixtures come from 256 nodes, and err by up to some 0.03
-    points, area = window(400, 0.52) if base is grid else window()
+    points, area = window(*{gaussian: (300, 1.0), grid: (400, 0.52)}.get(base, (90, 1.0)))
     density = d.log_prob(points).exp() * area
-    torch.testing.assert_close(density.sum(0), torch.ones(B, K), atol=0.006 if exact else 0.05, rtol=0)
+    torch.testing.assert_close(density.sum(0), torch.ones(B, K), atol=0.01 if exact else 0.05, rtol=0)
     levels = d.credible_level(points)
     for level in (0.3, 0.7, 0.9):
         held = (density * (levels <= level)).sum(0)
@@ -74,12 +74,12 @@ def test_it_integrates_to_one_and_its_regions_hold_what_they_say(base, mass):
     away = points - mean
     covariance = (density[..., None, None] * away[..., :, None] * away[..., None, :]).sum(0)
     spread = covariance.diagonal(dim1=-2, dim2=-1).sqrt()
-    assert ((d.mean - mean).abs() / spread).amax() < 0.03
+    assert ((d.mean - mean).abs() / spread).amax() < (0.03 if exact else 0.09)
     torch.testing.assert_close(d.variance.sqrt() / spread, torch.ones(B, K, 2), atol=0.06, rtol=0)
     kernel = GaussianKernel(d.mode + 0.02, torch.full((B, K, 2), 0.1))
     expected = (density * kernel(points)).sum(0)
-    torch.testing.assert_close(d.expectation(kernel), expected, atol=0.025, rtol=0)
-    torch.testing.assert_close(d.expectation(kernel.__call__), expected, atol=0.03, rtol=0)
+    torch.testing.assert_close(d.expectation(kernel), expected, atol=0.04, rtol=0)
+    torch.testing.assert_close(d.expectation(kernel.__call__), expected, atol=0.04, rtol=0)
 
 
 @pytest.mark.parametrize("mass", [CONCAVE, CONVEX], ids=["concave", "convex"])

@@ -25,8 +25,8 @@ class Recalibrated(Distribution):
     `mode` and `credible_level` keep the *base's* order of points: the p % region of p' is the base's region that
     holds p % of p', whatever R is. It is the region of highest density (the smallest one) too wherever ``r(u) p`` falls
     outwards: for every concave R, and for others whose slope grows more slowly than the base falls. `post_hoc.scale`
-    fits maps that keep this order from one piece between knots to the next; within a piece's width of a knot where r
-    grows, densities may be out of order.
+    fits maps that keep this order from one piece between knots to the next, unless the labels contradict it; within a
+    piece's width of a knot where r grows, densities may be out of order.
 
     All this is as exact as the base's levels are. Those of fused densities come from 256 nodes and err by up to some
     0.03; then so does the whole mass of p', in either direction.

@@ -13,9 +13,10 @@ from torch.utils.data import Dataset
 from poserior.analyses.crops import batches
 from poserior.calibration import QuantileCalibration
 from poserior.errors import InputError
+from poserior.metrics.pit import kolmogorov
 from poserior.models import ModelSpec, Regressor
 from poserior.post_hoc.base import calibrated
-from poserior.post_hoc.level_map import LevelMap, level_map, padded
+from poserior.post_hoc.level_map import LevelMap, level_map, mapped, padded
 from poserior.structures import Sample
 
 FACTORS = torch.logspace(-3, 3, 49, base=2)
@@ -81,7 +82,7 @@ def scale(
     Mises' distance, over all levels), not the most likely one: likelihood follows the few labels that are far off,
     coverage counts them as one each. If the errors' law has the predicted form, both are the same, and the regions
     cover what they say; if not, no factor can make them. So factor and map (`level_map`) are otherwise chosen together,
-    by their likelihood: heavy tails are met by a wider density of which the map takes most back.
+    by their likelihood (`best_map`): heavy tails are met by a wider density of which the map takes most back.
 
     A keypoint with fewer than 100 labels takes the factor of all keypoints together (a map: 400).
 
@@ -195,15 +196,29 @@ def best_factor(profile: Profile) -> float:
 
 
 def best_map(profile: Profile) -> tuple[float, LevelMap]:
-    """Factor and map of the highest likelihood together."""
-    most = _most_knots()
-    found = [
-        level_map(levels, fall, LABELS_PER_KNOT, most)
-        for levels, fall in zip(profile.levels, profile.fall, strict=True)
-    ]
-    likelihood = [float(row.double().mean()) + one.gain for row, one in zip(profile.log_prob, found, strict=True)]
-    best = max(range(len(found)), key=likelihood.__getitem__)
-    return float(profile.factors[best]), found[best]
+    """The most likely factor and map, of those after which the labels' levels are as good as uniform.
+
+    "As good": Kolmogorov's distance is at most half a standard error, ``0.5 / sqrt(N)``, or a quarter above the least
+    that any factor and map reach. Where labels lie beyond all nodes of a density that is too narrow, their levels are
+    one tie, which no map resolves: such factors are passed over. If no map that keeps the densities' order is among
+    them, the labels contradict the order, and one that does not keep it is taken.
+    """
+    free, ordered = _tried(profile, keep_order=False), _tried(profile, keep_order=True)
+    least = min(distance for distance, *_ in free)
+    limit = max(0.5 / math.sqrt(profile.levels.shape[1]), 1.25 * least)
+    good = [one for one in ordered if one[0] <= limit] or [one for one in free if one[0] <= limit]
+    _, _, factor, fitted = max(good, key=lambda one: one[1])
+    return factor, fitted
+
+
+def _tried(profile: Profile, keep_order: bool) -> list[tuple[float, float, float, LevelMap]]:
+    """For each factor: distance from uniform after the best map, likelihood, the factor, the map."""
+    tried = []
+    for factor, levels, log_prob, fall in zip(*profile[:4], strict=True):
+        fitted = level_map(levels, fall, LABELS_PER_KNOT, _most_knots(), keep_order)
+        distance = float(kolmogorov(mapped(fitted, levels)[0].sort().values))
+        tried.append((distance, float(log_prob.double().mean()) + fitted.gain, float(factor), fitted))
+    return tried
 
 
 Seen = list[tuple[Tensor, Tensor]]
@@ -221,10 +236,8 @@ def _quantile_part(used: list[Profile], own: list[Profile]) -> Found:
     after = []
     for part, (factor, fitted) in zip(own, found, strict=True):
         levels, log_prob = part.at(factor)
-        segment = torch.searchsorted(fitted.levels[1:-1].contiguous(), levels.double(), right=True)
-        slope = (fitted.mass.diff() / fitted.levels.diff())[segment]
-        mapped = fitted.mass[segment] + slope * (levels - fitted.levels[segment])
-        after.append((mapped, log_prob + slope.log()))
+        corrected, slope = mapped(fitted, levels)
+        after.append((corrected, log_prob + slope.log()))
     most = _most_knots()
     pairs = [padded(fitted, most) for _, fitted in found]
     state = {
