@@ -25,6 +25,7 @@ from poserior.calibration.oks_sigmas import (
 from poserior.calibration.point_conformal import PointConformal
 from poserior.calibration.pose_features import pose_features
 from poserior.calibration.recalibrator import Recalibrator
+from poserior.calibration.scale import QuantileCalibration, ScaleCalibration
 
 __all__ = [
     "PEOPLE_NEEDED",
@@ -33,10 +34,12 @@ __all__ = [
     "Conformal",
     "ExpectedOks",
     "PointConformal",
+    "QuantileCalibration",
     "Recalibration",
     "Recalibrator",
     "RegionScores",
     "Regions",
+    "ScaleCalibration",
     "ShiftWeights",
     "SigmaEstimate",
     "anchored",

@@ -16,6 +16,7 @@ from poserior.distributions.plateau import Plateau
 from poserior.distributions.pose_gaussian_mixture import PoseGaussianMixture, PoseMarginals
 from poserior.distributions.product_grid import ProductGrid
 from poserior.distributions.realnvp import RealNVP
+from poserior.distributions.recalibrated import Recalibrated
 from poserior.distributions.student_t import StudentT
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "PoseMarginals",
     "ProductGrid",
     "RealNVP",
+    "Recalibrated",
     "StandardGaussian",
     "StandardLaplace",
     "StandardLaw",

@@ -81,6 +81,10 @@ class Distribution(TorchDistribution):
         points, weights = self.nodes(count)
         return self.log_prob(points), weights
 
+    def nodes_level(self, count: int = NODES) -> Tensor:
+        """`credible_level` of the `nodes`, ``(M, *batch_shape)``."""
+        return self.credible_level(self.nodes(count)[0])
+
     def candidates(self) -> Tensor:
         """``(S, *batch_shape, D)``: points near which a search for the best answer begins; mode and mean."""
         return torch.stack([self.mode, self.mean])

@@ -111,6 +111,13 @@ class LocScale(Distribution):
         log_prob = log_prob - self.scale.abs().log().sum(-1)
         return log_prob, weights.expand(log_prob.shape)
 
+    def nodes_level(self, count: int = NODES) -> Tensor:
+        """The standard law's own: no location or scale changes the level of a node."""
+        level = self.law.level(self.law.nodes(count, self.loc)[0])
+        if level.dim() == 1:  # one law for the whole batch
+            level = level.reshape(-1, *(1,) * len(self.batch_shape))
+        return level.expand(len(level), *self.batch_shape)
+
     def expectation(self, kernel: Kernel) -> Tensor:
         if isinstance(kernel, GaussianKernel):
             return self.law.kernel_mean(self.standardise(kernel.center), kernel.width / self.scale.abs())

@@ -105,8 +105,15 @@ class Mixture(Distribution):
         weights = torch.cat([share * weights for share, (_, weights) in zip(self.weights, own, strict=True)])
         return (torch.stack(parts, -1) + self.weights.log()).logsumexp(-1), weights
 
+    def nodes_level(self, count: int = NODES) -> Tensor:
+        log_prob, weights = self.nodes_log_prob(count)
+        return mass_above(log_prob, weights, log_prob)
+
     def affine(self, scale: Tensor, shift: Tensor) -> "Mixture":
-        return Mixture([component.affine(scale, shift) for component in self.components], self.weights)
+        moved = Mixture([component.affine(scale, shift) for component in self.components], self.weights)
+        # Found once: the mode moves with the law, and no second search can end elsewhere.
+        moved._mode = None if self._mode is None else (scale * self._mode + shift).detach()
+        return moved
 
     def __getitem__(self, index: Any) -> "Mixture":
         return Mixture([component[index] for component in self.components], self.weights)

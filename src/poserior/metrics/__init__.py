@@ -16,6 +16,7 @@ from poserior.metrics.oks import keypoint_oks, oks
 from poserior.metrics.oks_nms import oks_nms, pairwise_oks
 from poserior.metrics.parts import average_precision_by_part
 from poserior.metrics.pck import auc, pck, pck_per_keypoint, pckh
+from poserior.metrics.pit import PitHistogram, pit
 from poserior.metrics.ranking import ranking_frame
 from poserior.metrics.reliability import Reliability, ece, reliability
 from poserior.metrics.risk_coverage import aurc, risk_coverage
@@ -46,6 +47,7 @@ __all__ = [
     "NegativeLogLikelihood",
     "ObjectKeypointSimilarity",
     "PercentageCorrectKeypoints",
+    "PitHistogram",
     "Reliability",
     "SparsificationError",
     "auc",
@@ -74,6 +76,7 @@ __all__ = [
     "pck_per_keypoint",
     "pckh",
     "pearson",
+    "pit",
     "ranking_frame",
     "region_reach",
     "region_width",

@@ -15,6 +15,7 @@ from poserior.post_hoc.external import (
     rescored,
 )
 from poserior.post_hoc.net import NetSettings
+from poserior.post_hoc.scale import scale
 
 __all__ = [
     "ExternalPeople",
@@ -33,4 +34,5 @@ __all__ = [
     "judge_external",
     "match_labels",
     "rescored",
+    "scale",
 ]
