@@ -10,6 +10,7 @@ from poserior.metrics.base import keypoint_distance, masked_mean
 from poserior.metrics.correlation import pearson, spearman
 from poserior.metrics.coverage import coverage
 from poserior.metrics.end_point import end_point_error, end_point_error_per_keypoint, normalised_error
+from poserior.metrics.mpjpe import mpjpe, pa_mpjpe, procrustes, vertex_error
 from poserior.metrics.nll import keypoint_nll, nll
 from poserior.metrics.oks import keypoint_oks, oks
 from poserior.metrics.oks_nms import oks_nms, pairwise_oks
@@ -54,19 +55,23 @@ __all__ = [
     "keypoint_nll",
     "keypoint_oks",
     "masked_mean",
+    "mpjpe",
     "nll",
     "normalised_error",
     "oks",
     "oks_nms",
+    "pa_mpjpe",
     "pairwise_oks",
     "pck",
     "pck_per_keypoint",
     "pckh",
     "pearson",
+    "procrustes",
     "reliability",
     "sparsification",
     "spearman",
     "summarise",
+    "vertex_error",
 ]
 
 
