@@ -1,12 +1,19 @@
 """From keypoints with covariances to bodies in space."""
 
+from poserior.body.base import Body, turn
 from poserior.body.cameras import guessed_camera, information, pinhole, project
+from poserior.body.figures_body import FiguresBody
+from poserior.body.fitting import BodyFit, fit_body
 from poserior.body.robust import Loss, geman_mcclure, huber, squared
 from poserior.body.triangulation import Triangulation, triangulate
 
 __all__ = [
+    "Body",
+    "BodyFit",
+    "FiguresBody",
     "Loss",
     "Triangulation",
+    "fit_body",
     "geman_mcclure",
     "guessed_camera",
     "huber",
@@ -15,4 +22,5 @@ __all__ = [
     "project",
     "squared",
     "triangulate",
+    "turn",
 ]

@@ -83,7 +83,9 @@ def information(
         known = covariance.isfinite().all(-1).all(-1)
         matrix = torch.where(known[..., None, None], covariance.double(), eye)
         if not bool(((torch.linalg.det(matrix) > 0) & (matrix[..., 0, 0] > 0)).all()):
-            raise InputError("expected positive definite covariances, found one that is not; add a little to its diagonal")
+            raise InputError(
+                "expected positive definite covariances, found one that is not; add a little to its diagonal"
+            )
         inverse = torch.linalg.inv(matrix)
     known = known & keypoints.isfinite().all(-1)
     return torch.where(known[..., None, None], inverse, torch.zeros_like(inverse))
