@@ -69,7 +69,7 @@ class Law:
         self.sigmas = torch.tensor(sigmas, dtype=torch.float64)
         self.fault = torch.tensor(rng.normal(-0.9, 0.4, len(sigmas)))
 
-    def draw(self, rng, points, views):
+    def draw(self, rng, views):
         """Of pixels (N, V, K, 2): detections, spreads and predicted spreads, (N, V, K) each."""
         size = (views.amax(2) - views.amin(2)).prod(-1).mul(0.53).sqrt()
         width = 2 * self.sigmas * size[..., None]
@@ -120,7 +120,7 @@ def simulate(args, seed, law, people):
     """Both tasks on people (N, K, 3) of the world; the first half only calibrates."""
     rng = np.random.default_rng([seed, 1])
     views = torch.stack([cameras(rng, args.views, person.mean(0).numpy()) for person in people])
-    detected, spread, predicted, width = law.draw(rng, people, project(people, views))
+    detected, spread, predicted, width = law.draw(rng, project(people, views))
     half = len(people) // 2
     held = slice(half, None)
     correct = calibrate((detected - project(people, views))[:half], predicted[:half])

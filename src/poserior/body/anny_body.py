@@ -36,9 +36,9 @@ class AnnyBody:
     """The 17 keypoints of ``coco17`` on Anny's surface, by the package's own regressor.
 
     The shape is the package's phenotypes (gender, age, muscle, weight, height, proportions in [0, 1]), each the normal
-    distribution's function of its number: uniform under the prior, but for the age, which is that of adults most of the
-    time. The pose is the three angles of the spine's, the neck's and the limbs' bones with Gaussian priors and the
-    limits of knees and elbows.
+    distribution's function of its number: uniform under the prior, but for the age, mostly an adult's. The pose is the
+    three angles of the spine's, the neck's and the limbs' bones, with Gaussian priors and the limits of knees and
+    elbows.
 
     Raises:
         InputError: the package is not installed.
@@ -50,14 +50,14 @@ class AnnyBody:
         try:
             anny: Any = importlib.import_module("anny")
         except ImportError as error:
-            raise InputError("expected the package anny, found none; install it with: pip install 'poserior[body]'") from error
+            raise InputError(
+                "expected the package anny, found none; install it with: pip install 'poserior[body]'"
+            ) from error
         # Plain torch: the same on every device, differentiable twice.
         self.model = anny.Anny(skinning_method="lbs")
         self.keypoints = skeletons.load("coco17").keypoints
         weights = anny.KeypointsRegressor.coco(self.model, labels=list(self.keypoints)).regression_weights
-        bones = [name for name in _MIDDLE] + [
-            f"{name}.{side}" for side in ("L", "R") for name in _SPREAD if name not in _MIDDLE
-        ]
+        bones = list(_MIDDLE) + [f"{name}.{side}" for side in ("L", "R") for name in _SPREAD if name not in _MIDDLE]
         self._bones = [self.model.bone_labels.index(name) for name in bones]
         names = [name.split(".")[0] for name in bones]
         self._spread = torch.tensor([_SPREAD[name] for name in names], dtype=torch.float64)
@@ -68,7 +68,16 @@ class AnnyBody:
         self.num_shape, self.num_pose = len(self.model.phenotype_labels), 3 * len(bones)
         # A keypoint is linear in the posed vertices, a posed vertex in the bones' transforms: together, one vector and
         # one weight per keypoint and bone instead of thousands of vertices.
-        self._carriers = weights.double()[:, :, None] * self.model.dense_vertex_bone_weights.double()
+        carried = [self._carried(row) for row in weights]
+        self._weight = torch.stack([weight for weight, _ in carried])
+        self._offsets = torch.stack([offsets for _, offsets in carried], 1)
+
+    def _carried(self, weights: Float[Tensor, "V"]) -> tuple[Float[Tensor, "N"], Float[Tensor, "A N 3"]]:
+        """A keypoint's weight on every bone and its vector there: at rest, then what each blend shape adds."""
+        chosen = weights.nonzero()[:, 0]
+        share = (weights[chosen, None] * self.model.dense_vertex_bone_weights[chosen]).mT
+        shapes = torch.cat([self.model.template_vertices[None], self.model.blendshapes])[:, chosen]
+        return share.sum(1), share @ shapes
 
     def phenotypes(self, shape: Float[Tensor, "B S"]) -> Float[Tensor, "B S"]:
         """Anny's phenotypes in [0, 1]."""
@@ -83,11 +92,14 @@ class AnnyBody:
         orientation: Float[Tensor, "B 3 3"],
         translation: Float[Tensor, "B 3"],
     ) -> Float[Tensor, "B J 3"]:
-        rest, transforms = self._rigged(shape, pose)
-        local = torch.einsum("kvb,nvc->nkbc", self._carriers, rest)
-        weight = self._carriers.sum(1)
+        deltas = self._deltas(pose)
+        values = dict(zip(self.model.phenotype_labels, self.phenotypes(shape).unbind(1), strict=True))
+        coefficients = self.model.get_phenotype_blendshape_coefficients(**values)
+        rest_poses = self.model.get_rest_model(coefficients)["rest_bone_poses"]
+        transforms, _ = self.model.get_bone_transforms(deltas, rest_poses)
+        local = self._offsets[0] + torch.einsum("na,akbc->nkbc", coefficients, self._offsets[1:])
         turned = torch.einsum("nbij,nkbj->nki", transforms[..., :3, :3], local)
-        moved = torch.einsum("nbi,kb->nki", transforms[..., :3, 3], weight)
+        moved = torch.einsum("nbi,kb->nki", transforms[..., :3, 3], self._weight)
         return placed(_upright(turned + moved), orientation, translation)
 
     def vertices(
@@ -98,9 +110,8 @@ class AnnyBody:
         translation: Float[Tensor, "B 3"],
     ) -> Float[Tensor, "B V 3"]:
         """The mesh in the world."""
-        rest, transforms = self._rigged(shape, pose)
-        skinned = self.model.get_skinned_vertices(bone_transforms=transforms, rest_vertices=rest)
-        return placed(_upright(skinned), orientation, translation)
+        posed = self.model(self._deltas(pose), phenotype_kwargs=self.phenotypes(shape))
+        return placed(_upright(posed["vertices"]), orientation, translation)
 
     def faces(self) -> Int[Tensor, "F 3"]:
         """The mesh's triangles."""
@@ -115,23 +126,15 @@ class AnnyBody:
     def _angles(self, pose: Float[Tensor, "B P"]) -> Float[Tensor, "B N 3"]:
         return self._mean + pose.unflatten(1, (-1, 3)) * self._spread[:, None]
 
-    def _rigged(
-        self, shape: Float[Tensor, "B S"], pose: Float[Tensor, "B P"]
-    ) -> tuple[Float[Tensor, "B V 3"], Float[Tensor, "B N 4 4"]]:
-        """The vertices at rest, and what the pose does to them bone by bone."""
+    def _deltas(self, pose: Float[Tensor, "B P"]) -> Float[Tensor, "B N 4 4"]:
+        """What every bone is turned by."""
         turned = turn(self._angles(pose))
         parts = list(torch.eye(4).to(turned).expand(len(pose), len(self.model.bone_labels), 4, 4).unbind(1))
         corner = torch.tensor([0.0, 0.0, 0.0, 1.0]).to(turned).expand(len(pose), 1, 4)
         for n, bone in enumerate(self._bones):
             top = torch.cat([turned[:, n], turned.new_zeros(len(pose), 3, 1)], 2)
             parts[bone] = torch.cat([top, corner], 1)
-        deltas, coefficients = self._coefficients(torch.stack(parts, 1), shape)
-        model = self.model.get_rest_model(coefficients)
-        transforms, _ = self.model.get_bone_transforms(deltas, model["rest_bone_poses"])
-        return model["rest_vertices"], transforms
-
-    def _coefficients(self, deltas: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError
+        return torch.stack(parts, 1)
 
 
 def _upright(points: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N 3"]:

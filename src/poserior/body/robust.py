@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 Loss = Callable[[Float[Tensor, "*N"]], tuple[Float[Tensor, "*N"], Float[Tensor, "*N"]]]
-"""From the squared (Mahalanobis) distance ``s`` to the cost ``rho(s)`` and its slope ``rho'(s)``, with ``rho'(0) = 1``."""
+"""From the squared (Mahalanobis) distance ``s`` to the cost ``rho(s)`` and its slope; the slope at 0 is 1."""
 
 
 def squared(distance: Float[Tensor, "*N"]) -> tuple[Float[Tensor, "*N"], Float[Tensor, "*N"]]:

@@ -53,8 +53,8 @@ def triangulate(
     """
     if len(cameras) < 2 or len(cameras) != len(keypoints):
         raise InputError(
-            f"expected at least 2 cameras and as many views, found {len(cameras)} and {len(keypoints)}; a point seen once"
-            " has no depth"
+            f"expected at least 2 cameras and as many views, found {len(cameras)} and {len(keypoints)};"
+            " a point seen once has no depth"
         )
     inverse = information(keypoints, weights, covariance)
     seen = (inverse != 0).any(-1).any(-1)
