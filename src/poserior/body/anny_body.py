@@ -83,7 +83,8 @@ class AnnyBody:
         """Anny's phenotypes in [0, 1]."""
         scale, middle = torch.ones_like(shape[0]), torch.zeros_like(shape[0])
         scale[self._age], middle[self._age] = 0.3, 0.55
-        return torch.special.ndtr(middle + scale * shape)
+        values: Tensor = torch.special.ndtr(middle + scale * shape)
+        return values
 
     def joints(
         self,
@@ -124,7 +125,8 @@ class AnnyBody:
         return 0.5 * (shape.square().sum(1) + pose.square().sum(1) + outside.square().sum(1))
 
     def _angles(self, pose: Float[Tensor, "B P"]) -> Float[Tensor, "B N 3"]:
-        return self._mean + pose.unflatten(1, (-1, 3)) * self._spread[:, None]
+        angles: Tensor = self._mean + pose.reshape(len(pose), -1, 3) * self._spread[:, None]
+        return angles
 
     def _deltas(self, pose: Float[Tensor, "B P"]) -> Float[Tensor, "B N 4 4"]:
         """What every bone is turned by."""

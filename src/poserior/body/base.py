@@ -1,12 +1,13 @@
 """What a body is to the fit: some numbers in, joints out, and how likely the numbers are."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 
+@runtime_checkable
 class Body(Protocol):
     """A body that can be fitted.
 
@@ -58,7 +59,7 @@ def turn(vector: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 3 3"]:
     """
     x, y, z = vector.unbind(-1)
     zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*x.shape, 3, 3)
     square = vector.square().sum(-1)
     # the series where the quotients would lose all digits
     small = square < 1e-6
@@ -67,4 +68,5 @@ def turn(vector: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 3 3"]:
     sine = torch.where(small, 1 - square / 6, angle.sin() / angle)
     cosine = torch.where(small, 0.5 - square / 24, (1 - angle.cos()) / safe)
     eye = torch.eye(3, dtype=vector.dtype, device=vector.device)
-    return eye + sine[..., None, None] * cross + cosine[..., None, None] * (cross @ cross)
+    turned: Tensor = eye + sine[..., None, None] * cross + cosine[..., None, None] * (cross @ cross)
+    return turned

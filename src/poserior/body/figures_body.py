@@ -90,14 +90,15 @@ def _rotations(angles: Float[Tensor, "B J 3"], signs: Float[Tensor, "J 3"]) -> F
     """``Rz(abduction) Rx(flexion) Ry(rotation)`` of degrees, as `datasets.figures.body.rotations`."""
     x, y, z = (torch.deg2rad(angles) * signs).unbind(-1)
     cx, sx, cy, sy, cz, sz = x.cos(), x.sin(), y.cos(), y.sin(), z.cos(), z.sin()
-    return torch.stack(
+    matrices = torch.stack(
         [
             *(cz * cy - sz * sx * sy, -sz * cx, cz * sy + sz * sx * cy),
             *(sz * cy + cz * sx * sy, cz * cx, sz * sy - cz * sx * cy),
             *(-cx * sy, sx, cx * cy),
         ],
         -1,
-    ).unflatten(-1, (3, 3))
+    )
+    return matrices.reshape(*x.shape, 3, 3)
 
 
 def _free() -> list[tuple[int, int]]:

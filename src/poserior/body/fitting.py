@@ -120,8 +120,10 @@ class _Problem(NamedTuple):
 
     def repeat(self, times: int) -> "_Problem":
         """Every person several times in a row."""
-        rows = [part.repeat_interleave(times, 0) for part in self[1:5]]
-        return _Problem(self.body, *rows, self.prior_weight)
+        pixels, cameras, precision, seen = (
+            part.repeat_interleave(times, 0) for part in (self.pixels, self.cameras, self.precision, self.seen)
+        )
+        return _Problem(self.body, pixels, cameras, precision, seen, self.prior_weight)
 
     def softened(self, share: float) -> "_Problem":
         """Every keypoint's standard deviation is that share of the person's extent in pixels more."""
@@ -213,13 +215,15 @@ class _State:
         hessian = (jacobian.mT @ weight @ jacobian).sum((1, 2))
         own = torch.cat([torch.full((6,), 1e-3), torch.full((size - 6,), max(problem.prior_weight, 1e-3))]).double()
         factor = torch.linalg.cholesky(hessian + torch.diag(own))
-        return torch.linalg.solve_triangular(factor, eye.expand(people, -1, -1), upper=False).mT
+        axes: Tensor = torch.linalg.solve_triangular(factor, eye.expand(people, -1, -1), upper=False).mT
+        return axes
 
 
 def _cheapest(cost: Float[Tensor, "R"], group: int, count: int) -> Int[Tensor, "C"]:
     """The rows of the least costs of every `group` rows."""
-    best = cost.unflatten(0, (-1, group)).topk(count, 1, largest=False).indices
-    return (best + group * torch.arange(len(best))[:, None]).flatten()
+    best = cost.reshape(-1, group).topk(count, 1, largest=False).indices
+    rows: Tensor = (best + group * torch.arange(len(best))[:, None]).flatten()
+    return rows
 
 
 def _orientations(camera: Float[Tensor, "B 3 4"], count: int) -> Float[Tensor, "B N 3 3"]:

@@ -11,7 +11,7 @@ _SHRINK, _ARMIJO = 0.4, 1e-4
 
 
 def minimise(
-    energy: Energy, start: Float[Tensor, "B D"], iterations: int = 100, history: int = 10, tolerance: float = 1e-7
+    energy: Energy, start: Float[Tensor, "B D"], iterations: int = 100, history: int = 10, tolerance: float | int = 1e-7
 ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B"]]:
     """Limited-memory BFGS (Nocedal, 1980) with backtracking; the energies never rise.
 

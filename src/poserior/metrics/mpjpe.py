@@ -79,7 +79,7 @@ def procrustes(
     sign[:, 2] = torch.sign(torch.linalg.det(u @ vt))
     rotation = (u * sign[:, None]) @ vt
     scale = (values * sign).sum(1) / x.square().sum((1, 2)).clamp_min(1e-300)
-    moved = scale[:, None, None] * (preds.double() - centre_x) @ rotation.mT + centre_y
+    moved: Tensor = scale[:, None, None] * (preds.double() - centre_x) @ rotation.mT + centre_y
     return moved.to(preds.dtype)
 
 
