@@ -46,4 +46,3 @@ def test_joints_that_do_not_count_have_no_influence():
     preds[:, 4] = torch.nan
     visibility = torch.tensor([[1, 1, 1, 2, 0]]).expand(2, 5)
     assert pa_mpjpe(preds, target, visibility).item() < 1e-5
-
