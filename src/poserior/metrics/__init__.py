@@ -11,6 +11,7 @@ from poserior.metrics.brier import brier_score
 from poserior.metrics.correlation import pearson, spearman
 from poserior.metrics.coverage import coverage
 from poserior.metrics.end_point import end_point_error, end_point_error_per_keypoint, normalised_error
+from poserior.metrics.mpjpe import mpjpe, pa_mpjpe, procrustes, vertex_error
 from poserior.metrics.nll import keypoint_nll, nll
 from poserior.metrics.oks import keypoint_oks, oks
 from poserior.metrics.oks_nms import oks_nms, pairwise_oks
@@ -66,17 +67,20 @@ __all__ = [
     "keypoint_nll",
     "keypoint_oks",
     "masked_mean",
+    "mpjpe",
     "needed_width",
     "nll",
     "normalised_error",
     "oks",
     "oks_nms",
+    "pa_mpjpe",
     "pairwise_oks",
     "pck",
     "pck_per_keypoint",
     "pckh",
     "pearson",
     "pit",
+    "procrustes",
     "ranking_frame",
     "region_reach",
     "region_width",
@@ -86,6 +90,7 @@ __all__ = [
     "sparsification",
     "spearman",
     "summarise",
+    "vertex_error",
 ]
 
 

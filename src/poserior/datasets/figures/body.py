@@ -10,7 +10,7 @@ from poserior.datasets.figures.poses import JOINTS
 # Which way a positive (flexion, rotation, abduction) turns about the axes x (left), y (up), z (forward) of a left
 # limb; a right limb mirrors the last two.
 _FLEXION = {"shoulder": -1, "elbow": -1, "wrist": -1, "hip": -1, "knee": 1, "ankle": -1}
-_SIGNS: Float[np.ndarray, "J 3"] = np.array(
+SIGNS: Float[np.ndarray, "J 3"] = np.array(
     [
         (_FLEXION.get(joint.split("_")[-1], 1), *((1, -1) if joint.count("_") == 0 else (-1, 1)))
         if not joint.startswith("right")
@@ -19,7 +19,7 @@ _SIGNS: Float[np.ndarray, "J 3"] = np.array(
     ],
     dtype=np.float64,
 )
-_PARENTS = [JOINTS.index(name) if name else -1 for name in (
+PARENTS = [JOINTS.index(name) if name else -1 for name in (
     "", "pelvis", "spine", "chest",
     "chest", "left_shoulder", "left_elbow", "pelvis", "left_hip", "left_knee",
     "chest", "right_shoulder", "right_elbow", "pelvis", "right_hip", "right_knee",
@@ -120,7 +120,7 @@ class Pose3d:
 
 def rotations(angles: Float[np.ndarray, "J 3"]) -> Float[np.ndarray, "J 3 3"]:
     """Anatomical degrees to matrices ``Rz(abduction) Rx(flexion) Ry(rotation)``, each in its joint's own sense."""
-    x, y, z = (np.deg2rad(angles) * _SIGNS).T
+    x, y, z = (np.deg2rad(angles) * SIGNS).T
     (cx, sx), (cy, sy), (cz, sz) = ((np.cos(a), np.sin(a)) for a in (x, y, z))
     matrix = np.empty((len(angles), 3, 3))
     matrix[:, 0] = np.stack([cz * cy - sz * sx * sy, -sz * cx, cz * sy + sz * sx * cy], 1)
@@ -138,7 +138,7 @@ def pose_body(shape: Shape, angles: Float[np.ndarray, "J 3"], heading: float) ->
     points = np.zeros((len(JOINTS), 3))
     offsets = _offsets(shape)
     for joint in range(1, len(JOINTS)):
-        parent = _PARENTS[joint]
+        parent = PARENTS[joint]
         points[joint] = points[parent] + frames[parent] @ offsets[joint]
         frames[joint] = frames[parent] @ local[joint]
     head = points[3] + frames[3] @ np.array([0.0, 0.62 * shape.head, 0.16 * shape.head])
