@@ -53,7 +53,7 @@ METHODS: dict[str, Callable[..., Fitted]] = {
     "scale": post_hoc.scale,
     "scale and PIT": full_scale,
     "CCNet": post_hoc.ccnet,
-    "scale, CCNet": scale_then_ccnet,
+    "scale then CCNet": scale_then_ccnet,
 }
 
 

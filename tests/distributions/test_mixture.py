@@ -100,3 +100,14 @@ def test_the_mode_of_a_tilted_ridge():
 def test_every_component_has_a_weight():
     with pytest.raises(ValueError, match="each of 2 components, found 3"):
         pair(1.0, torch.full((3,), 1 / 3))
+
+
+@pytest.mark.parametrize("law", [Gaussian, Laplace])
+@pytest.mark.parametrize("apart", [0.0, 0.02, 0.1])
+def test_regions_hold_their_share_of_the_laws_own_draws(law, apart):
+    torch.manual_seed(0)
+    scale = torch.full((40, 3, 2), 0.05)
+    fused = Mixture([law(torch.zeros(40, 3, 2), scale), law(torch.full((40, 3, 2), apart), scale)])
+    level = fused.credible_level(fused.sample((400,)))
+    for probability in (0.5, 0.8, 0.9, 0.95):
+        assert (level <= probability).double().mean().item() == pytest.approx(probability, abs=0.015)

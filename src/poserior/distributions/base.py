@@ -1,5 +1,6 @@
 """The contract of every density in the library."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -7,6 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
+from scipy.special import gammaincinv
 from torch import Tensor
 from torch.distributions import Distribution as TorchDistribution
 
@@ -151,3 +153,42 @@ def uniform_nodes(count: int, dim: int) -> Tensor:
     engine = torch.quasirandom.SobolEngine(dim)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     points: Tensor = engine.draw(count, dtype=torch.float64)
     return (points + 0.5 / count).clamp(max=1 - 0.25 / count)
+
+
+@lru_cache(maxsize=16)
+def normal_nodes(count: int, dim: int) -> Tensor:
+    """``(count, dim)`` float64 points that follow N(0, I), and evenly so in radius up to three dimensions.
+
+    The first coordinate of `uniform_nodes` decides the radius and the others the direction, so the mass inside any
+    circle is right to ``1 / count``. Mapped axis by axis, 256 points misjudge a 95 % region by up to three points.
+    """
+    uniform = uniform_nodes(count, dim)
+    if dim not in (2, 3):
+        points: Tensor = torch.special.ndtri(uniform)
+        return points
+    radius: Tensor = torch.from_numpy(gammaincinv(dim / 2, uniform[:, 0].numpy())).mul(2).sqrt()
+    angle = 2 * math.pi * uniform[:, 1]
+    circle = torch.stack([angle.cos(), angle.sin()], -1)
+    if dim == 2:
+        return radius[:, None] * circle
+    height = 2 * uniform[:, 2:] - 1
+    return radius[:, None] * torch.cat([(1 - height.square()).sqrt() * circle, height], -1)
+
+
+@lru_cache(maxsize=16)
+def exponential_nodes(count: int, dim: int) -> Tensor:
+    """The same for ``prod_d exp(-|e_d|) / 2``: evenly in ``sum_d |e_d|``, which follows Gamma(dim, 1)."""
+    if dim not in (2, 3):
+        centred = uniform_nodes(count, dim) - 0.5
+        points: Tensor = -centred.sign() * torch.log1p(-2 * centred.abs())
+        return points
+    uniform = uniform_nodes(count, dim + 1)
+    size: Tensor = torch.from_numpy(gammaincinv(float(dim), uniform[:, 0].numpy()))
+    share, other = uniform[:, 1], uniform[:, 2]
+    if dim == 3:
+        parts = torch.stack([1 - share.sqrt(), share.sqrt() * (1 - other), share.sqrt() * other], -1)
+    else:
+        parts = torch.stack([share, 1 - share], -1)
+    orthant = (2**dim * uniform[:, -1]).floor().long()
+    signs = 1 - 2 * ((orthant[:, None] >> torch.arange(dim)) & 1)
+    return size[:, None] * parts * signs

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from poserior.distributions.base import mass_above, uniform_nodes
+from poserior.distributions.base import mass_above, normal_nodes
 from poserior.distributions.loc_scale import LocScale, StandardLaw, Summary
 from poserior.distributions.realnvp import RealNVP
 
@@ -40,7 +40,7 @@ class FlowLaw(nn.Module, StandardLaw):
     def __init__(self, flow: RealNVP, base: StandardLaw | None = None) -> None:
         super().__init__()
         self.flow, self.base = flow, base
-        self._noise = torch.special.ndtri(uniform_nodes(STORED_NODES, flow.dim))
+        self._noise = normal_nodes(STORED_NODES, flow.dim)
         for name, value in self._constants().items():
             self.register_buffer(name, value)
 

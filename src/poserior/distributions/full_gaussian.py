@@ -15,7 +15,7 @@ from poserior.distributions.base import (
     Kernel,
     average_over_nodes,
     index_batch,
-    uniform_nodes,
+    normal_nodes,
 )
 from poserior.distributions.small_matrices import cholesky, outer_square, solve_lower, times
 
@@ -58,7 +58,7 @@ class FullGaussian(Distribution):
         return self.loc + times(self.scale_tril, torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device))
 
     def nodes(self, count: int = NODES) -> tuple[Tensor, Tensor]:
-        errors = torch.special.ndtri(uniform_nodes(count, self.loc.shape[-1])).to(self.loc)
+        errors = normal_nodes(count, self.loc.shape[-1]).to(self.loc)
         errors = errors.reshape(count, *[1] * len(self.batch_shape), -1)
         points = self.loc + times(self.scale_tril, errors)
         return points, torch.full_like(points[..., 0], 1 / count)

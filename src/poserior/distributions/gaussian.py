@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from poserior.distributions.base import uniform_nodes
+from poserior.distributions.base import normal_nodes
 from poserior.distributions.loc_scale import LocScale, StandardLaw, Summary
 
 
@@ -24,7 +24,7 @@ class StandardGaussian(StandardLaw):
         return Summary(zero, zero, torch.eye(like.shape[-1], dtype=like.dtype, device=like.device))
 
     def nodes(self, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        points = torch.special.ndtri(uniform_nodes(count, like.shape[-1])).to(like)
+        points = normal_nodes(count, like.shape[-1]).to(like)
         return points, torch.full((count,), 1 / count, dtype=like.dtype, device=like.device)
 
     def kernel_mean(self, center: Tensor, width: Tensor) -> Tensor:

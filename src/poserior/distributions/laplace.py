@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from poserior.distributions.base import uniform_nodes
+from poserior.distributions.base import exponential_nodes
 from poserior.distributions.loc_scale import LocScale, StandardLaw, Summary
 
 
@@ -26,8 +26,7 @@ class StandardLaplace(StandardLaw):
         return Summary(zero, zero, 2 * torch.eye(like.shape[-1], dtype=like.dtype, device=like.device))
 
     def nodes(self, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        centred = uniform_nodes(count, like.shape[-1]) - 0.5
-        points = (-centred.sign() * torch.log1p(-2 * centred.abs())).to(like)
+        points = exponential_nodes(count, like.shape[-1]).to(like)
         return points, torch.full((count,), 1 / count, dtype=like.dtype, device=like.device)
 
     def kernel_mean(self, center: Tensor, width: Tensor) -> Tensor:

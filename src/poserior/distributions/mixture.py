@@ -90,7 +90,7 @@ class Mixture(Distribution):
         return self._average([component.expectation(kernel) for component in self.components])
 
     def credible_level(self, value: Tensor) -> Tensor:
-        return mass_above(*self.nodes_log_prob(NODES // 4), self.log_prob(value).detach())
+        return mass_above(*self.nodes_log_prob(NODES // 2), self.log_prob(value).detach())
 
     def nodes_log_prob(self, count: int = NODES) -> tuple[Tensor, Tensor]:
         """At a component's own nodes its density is known; the others are asked at all of those at once."""

@@ -17,7 +17,7 @@ from poserior.distributions.base import (
     Kernel,
     average_over_nodes,
     index_batch,
-    uniform_nodes,
+    normal_nodes,
 )
 from poserior.distributions.gaussian import StandardGaussian
 
@@ -84,7 +84,7 @@ class StudentT(Distribution):
         into the weights.
         """
         dim, ones = self.loc.shape[-1], [1] * len(self.batch_shape)
-        normal = torch.special.ndtri(uniform_nodes(count, dim))
+        normal = normal_nodes(count, dim)
         square = normal.square().sum(-1)
         outside = torch.special.gammaincc(torch.tensor(dim / 2, dtype=square.dtype), square / 2)
         rays = (normal / square.sqrt()[:, None]).reshape(count, *ones, dim).to(self.loc)
