@@ -189,6 +189,6 @@ def exponential_nodes(count: int, dim: int) -> Tensor:
         parts = torch.stack([1 - share.sqrt(), share.sqrt() * (1 - other), share.sqrt() * other], -1)
     else:
         parts = torch.stack([share, 1 - share], -1)
-    orthant = (2**dim * uniform[:, -1]).floor().long()
-    signs = 1 - 2 * ((orthant[:, None] >> torch.arange(dim)) & 1)
+    orthant: Tensor = (2**dim * uniform[:, -1]).floor().long()
+    signs: Tensor = 1 - 2 * ((orthant[:, None] >> torch.arange(dim)) & 1)
     return size[:, None] * parts * signs
