@@ -7,15 +7,14 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
+from torch.utils.data import Dataset
 
+from poserior.analyses.crops import batches
 from poserior.calibration import ExpectedOks
 from poserior.errors import InputError
 from poserior.models import ModelSpec, Regressor
 from poserior.post_hoc.base import calibrated
 from poserior.structures import Sample
-from poserior.transforms import TopDown, collate
 
 FEWEST = 100
 """People needed: a fifth of them decides how long to learn, and of fewer than 20 it cannot tell learning from luck."""
@@ -93,33 +92,15 @@ def _read(
     device = next(model.parameters()).device
     modes = [(module, module.training) for module in model.backbone.modules()]
     model.backbone.eval()
-    loader: DataLoader[Any] = DataLoader(
-        _Cropped(people, spec),
-        batch_size=batch_size,
-        num_workers=workers,
-        collate_fn=collate,
-        generator=torch.Generator(),  # the loader draws a seed for its workers: not from the global state
-    )
     pooled, visibility, share = [], [], []
-    for images, target in tqdm(loader, desc="closed form", disable=not progress):
-        pooled.append(model.backbone(images.to(device).float() / 255).mean((2, 3)).double().cpu())
-        visibility.append(target.visibility)
-        sides = target.box_xyxy[:, 2:] - target.box_xyxy[:, :2]
-        share.append((target.area / sides.prod(-1)).double())
+    for batch in batches(people, spec, "closed form", batch_size, workers, progress):
+        pooled.append(model.backbone(batch.images.to(device).float() / 255).mean((2, 3)).double().cpu())
+        visibility.append(batch.target.visibility)
+        sides = batch.target.box_xyxy[:, 2:] - batch.target.box_xyxy[:, :2]
+        share.append((batch.target.area / sides.prod(-1)).double())
     for module, training in modes:
         module.training = training
     return torch.cat(pooled), torch.cat(visibility), torch.cat(share)
-
-
-class _Cropped(Dataset[Sample]):
-    def __init__(self, people: Dataset[Sample], spec: ModelSpec) -> None:
-        self.people, self.crop = people, TopDown(spec.image_size, spec.box_padding)
-
-    def __len__(self) -> int:
-        return len(self.people)  # type: ignore[arg-type]  # torch's Dataset does not declare its length
-
-    def __getitem__(self, index: int) -> Sample:
-        return self.crop(self.people[index])
 
 
 def _start(model: Regressor, spec: ModelSpec, visibility: Int[Tensor, "N K"], channels: int) -> ExpectedOks:
