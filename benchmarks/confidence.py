@@ -39,8 +39,8 @@ def as_trained(model: Regressor, spec: ModelSpec, _people: Dataset[Sample], **_o
     return model, spec
 
 
-def full_scale(model: Regressor, spec: ModelSpec, people: Dataset[Sample], **options: Any) -> Fitted:
-    return post_hoc.scale(model, spec, people, full=True, **options)
+def factors(model: Regressor, spec: ModelSpec, people: Dataset[Sample], **options: Any) -> Fitted:
+    return post_hoc.scale(model, spec, people, full=False, **options)
 
 
 def scale_then_ccnet(model: Regressor, spec: ModelSpec, people: Dataset[Sample], **options: Any) -> Fitted:
@@ -50,8 +50,8 @@ def scale_then_ccnet(model: Regressor, spec: ModelSpec, people: Dataset[Sample],
 METHODS: dict[str, Callable[..., Fitted]] = {
     "as trained": as_trained,
     "closed form": post_hoc.closed_form,
+    "factors": factors,
     "scale": post_hoc.scale,
-    "scale and PIT": full_scale,
     "CCNet": post_hoc.ccnet,
     "scale then CCNet": scale_then_ccnet,
 }
