@@ -1,5 +1,7 @@
 """Area and visibility learned from frozen features: what can be learned is, what cannot be leaves constants."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 import torch
@@ -94,6 +96,16 @@ def test_luck_is_not_learned(model):
     facts = described.fitted_on["calibrator"]
     for name in ("visibility_loss", "log_area_error"):
         assert 0.7 * facts[name]["before"] < facts[name]["after"] <= facts[name]["before"]
+
+
+def test_where_nothing_is_gained_the_models_own_layers_stay(model, monkeypatch):
+    """Steps so large that the first makes everything worse."""
+    good, described = closed_form(model, SPEC, Blocks(150), source="blocks", progress=False)
+    monkeypatch.setattr(import_module("poserior.post_hoc.closed_form"), "RATE", 1e4)
+    again, described = closed_form(good, described, Blocks(150), source="blocks", progress=False)
+    assert described.fitted_on["calibrator"]["steps"] == {"visibility": 0, "area": 0}
+    for name, value in again.calibrator.state_dict().items():
+        torch.testing.assert_close(value, good.calibrator.state_dict()[name])
 
 
 def test_too_few_people(model):

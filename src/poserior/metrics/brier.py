@@ -26,6 +26,7 @@ def brier_score(
     Raises:
         ValueError: a shape does not fit or a probability is none.
 
+    >>> import torch
     >>> round(brier_score(torch.tensor([0.9, 0.2, 0.5]), torch.tensor([2, 0, 1])).item(), 4)
     0.1
     """

@@ -24,6 +24,7 @@ def risk_coverage(
         The accepted shares ``1/M, 2/M, .. 1``; the mean error of the accepted by confidence; and by the oracle, which
         accepts the smallest errors first. In float64.
 
+    >>> import torch
     >>> share, risk, best = risk_coverage(torch.tensor([1.0, 0.0, 0.0, 1.0]), torch.tensor([0.8, 0.9, 0.2, 0.1]))
     >>> share.tolist(), risk.tolist()[:2], best.tolist()[:2]
     ([0.25, 0.5, 0.75, 1.0], [0.0, 0.5], [0.0, 0.0])
@@ -44,6 +45,7 @@ def aurc(
     no fault of the confidence: `excess` takes it away (Geifman, Uziel and El-Yaniv, ICLR 2019), which is `ause` of the
     same errors.
 
+    >>> import torch
     >>> errors, confidence = torch.tensor([1.0, 0.0, 0.0, 1.0]), torch.tensor([0.8, 0.9, 0.2, 0.1])
     >>> round(aurc(errors, confidence).item(), 4), round(aurc(errors, confidence, excess=True).item(), 4)
     (0.3333, 0.125)

@@ -61,7 +61,7 @@ def closed_form(
     inputs = (((pooled - middle) / spread)[..., None, None], visibility, share)
     _rescale(start, middle, spread)
     aside = torch.arange(count) % 5 == 0
-    losses = _learn(start, [part[~aside] for part in inputs], STEPS, [part[aside] for part in inputs])
+    losses = _learn(_fresh(start), [part[~aside] for part in inputs], STEPS, [part[aside] for part in inputs])
     steps = losses.argmin(0)
     fitted = _fresh(start)
     for n, layer in enumerate(("visibility", "area")):
