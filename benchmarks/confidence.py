@@ -22,7 +22,7 @@ from torch.utils.data import Dataset, Subset
 
 from poserior import inference, post_hoc
 from poserior.cli.results import table
-from poserior.datasets import FaceKeypoints
+from poserior.datasets import FaceKeypoints, KeypointDataset, Lsp
 from poserior.metrics import summarise
 from poserior.models import ModelSpec, Regressor
 from poserior.structures import Evaluation, Sample
@@ -94,10 +94,15 @@ def joined(parts: Sequence[Evaluation]) -> Evaluation:
     return replace(parts[0], **values)
 
 
+def dealt(people: KeypointDataset, folds: int) -> list[Dataset[Sample]]:
+    return [Subset(people, list(range(start, len(people), folds))) for start in range(folds)]
+
+
 def folds_of(args: argparse.Namespace) -> list[Dataset[Sample]]:
     if args.faces:
-        faces = FaceKeypoints(args.faces, "val")
-        return [Subset(faces, list(range(start, len(faces), args.folds))) for start in range(args.folds)]
+        return dealt(FaceKeypoints(args.faces, "val"), args.folds)
+    if args.lsp:
+        return dealt(Lsp(args.lsp, "val"), 2)
     parts = [scene(args.figures, seed) for seed in (11, 12)]
     return [load_into_memory(part, "people", workers=1) for part in parts]
 
@@ -114,15 +119,37 @@ def measure(run: Path, folds: list[Dataset[Sample]], method: str, shift: str) ->
     return dict(summarise(joined(parts)))
 
 
+def draw(runs: Sequence[Path], folder: Path, picture: Path) -> None:
+    """Promised against actual coverage, one line per run."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3.8), layout="constrained")
+    for axes, method in zip(figure.subplots(1, 2, sharey=True), ("as trained", "scale"), strict=True):
+        axes.plot([40, 100], [40, 100], color="0.7", linewidth=1)
+        for run in runs:
+            metrics = json.loads((folder / f"{run.name}, {method}.json").read_text())
+            shares = [100 * metrics[f"coverage@{p}"] for p in (50, 80, 90, 95)]
+            axes.plot((50, 80, 90, 95), shares, marker="o", markersize=4, label=run.name.split("-")[0])
+        axes.set(title=method, xlabel="promised, %", xlim=(45, 100), ylim=(45, 101))
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("labels inside, %")
+    figure.axes[0].legend(frameon=False, fontsize=8)
+    figure.savefig(picture, dpi=130)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--faces", type=Path)
+    parser.add_argument("--lsp", type=Path)
     parser.add_argument("--figures", type=int, default=1000, help="people in each of the two sets")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--shift", default="", choices=["", "blur", "occlusion"])
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument(
+        "--picture", type=Path, help="draw the coverage of all runs, before and after scale calibration"
+    )
     args = parser.parse_args()
     folds = folds_of(args)
     rows = {}
@@ -136,6 +163,8 @@ def main() -> None:
             rows[name] = [f"{metrics[key]:.3f}" if metrics.get(key) is not None else "" for key in COLUMNS]
             print(name, dict(zip(COLUMNS, rows[name], strict=True)), flush=True)
     print(table(list(COLUMNS), rows, corner="run"))
+    if args.picture:
+        draw(args.runs, args.output, args.picture)
 
 
 if __name__ == "__main__":
