@@ -333,6 +333,30 @@ def test_nothing_is_reported_where_nothing_is_held_out(figures, sharper, capsys)
     assert "nothing held out" in capsys.readouterr().out
 
 
+def test_real_fits_end_to_end(run_folder_coco, tmp_path, capsys):
+    """Regions that hold about what they promise on other people, and a confidence that moves no point."""
+    from poserior.datasets import Figures
+    from poserior.datasets.figures import write_coco
+
+    write_coco(Figures(length=130, seed=5, picture_size=(48, 40), supersample=1), tmp_path / "data")
+    metrics = {}
+    for method in ("conformal", "ccnet"):
+        output = tmp_path / method
+        words = words_for(run_folder_coco, tmp_path / "data", "--no-flip-test", "--output", str(output))
+        assert main([method if word == "closed-form" else word for word in words]) == 0
+        metrics[method] = json.loads((output / "metrics.json").read_text())
+    assert "conformal ellipses, promised and held: 50 %:" in capsys.readouterr().out
+    held = metrics["conformal"]["after"]["regions"]
+    assert list(held) == ["50", "80", "90", "95"]
+    assert held["90"] == pytest.approx(0.9, abs=0.1)
+    assert held["50"] == pytest.approx(0.5, abs=0.15)
+    before, after = metrics["ccnet"]["before"], metrics["ccnet"]["after"]
+    assert (after["PCK@0.2"], after["EPE"], after["NLL"], after["AR"]) == (
+        before["PCK@0.2"], before["EPE"], before["NLL"], before["AR"]
+    )  # fmt: skip
+    assert after["ECE"] < before["ECE"]
+
+
 def test_people_limits_and_one_side_may_not_be_empty(figures, sharper, capsys):
     run, data = figures
     assert main(words_for(run, data, "--people", "4", "--fit-share", "1", "--output", str(run.parent / "few"))) == 0

@@ -16,7 +16,8 @@ from poserior.cli.results import picture_of
 from poserior.datasets import CocoKeypoints, KeypointDataset
 from poserior.errors import InputError
 from poserior.metrics import summarise
-from poserior.models import load_model, save_model
+from poserior.metrics.coverage import PROBABILITIES
+from poserior.models import Regressor, load_model, save_model
 from poserior.report import write_report
 
 SHOWN = ("AP", "AR", "NLL", "coverage@50", "coverage@80", "coverage@90", "coverage@95", "AUSE", "ECE", "pearson")
@@ -58,6 +59,11 @@ def calibrate_run(args: Namespace) -> int:
         )
         evaluations.append(evaluation)
         metrics[name] = dict(summarise(evaluation))
+    if check and described.regions is not None:
+        held_out_people = post_hoc.held_out_scores(
+            calibrated, described, Subset(people, check), workers=args.workers, **settings
+        )
+        metrics["after"]["regions"] = _regions_hold(calibrated, held_out_people)
     with whole_folder(output) as folder:
         save_model(calibrated, described, folder)
         if (source_folder / "config.yaml").is_file():
@@ -81,10 +87,25 @@ def calibrate_run(args: Namespace) -> int:
             )
     if check:
         print(before_and_after(metrics, SHOWN))
+        if regions := metrics["after"].get("regions"):
+            shares = ", ".join(f"{promised} %: {100 * share:.1f} %" for promised, share in regions.items())
+            print(f"conformal ellipses, promised and held: {shares}")
         print(f"fitted on {len(fit)} people, checked on {len(check)} in other pictures; the run is in {output}")
     else:
         print(f"fitted on {len(fit)} people, nothing held out to check it on; the run is in {output}")
     return 0
+
+
+def _regions_hold(model: Regressor, people: post_hoc.HeldOut) -> dict[str, float]:
+    """By the promised coverage in per cent: the share of labels inside the conformal ellipses."""
+    assert model.regions is not None
+    radius, area = people.scores.radius, people.area.to(next(model.parameters()).device)
+    return {
+        f"{100 * promised:g}": float(
+            (radius <= model.regions.radii(promised, area).cpu())[people.labelled].float().mean()
+        )
+        for promised in PROBABILITIES
+    }
 
 
 def _people(args: Namespace, folder: Path, skeleton: Any) -> tuple[KeypointDataset, str]:
