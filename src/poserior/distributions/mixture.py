@@ -40,6 +40,7 @@ class Mixture(Distribution):
                 shares.append(share[None])
         self.weights: Tensor = torch.cat(shares)
         self._mode: Tensor | None = None
+        self._at_nodes: dict[int, tuple[Tensor, Tensor]] = {}
         super().__init__(first.batch_shape, first.event_shape, validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -94,6 +95,8 @@ class Mixture(Distribution):
 
     def nodes_log_prob(self, count: int = NODES) -> tuple[Tensor, Tensor]:
         """At a component's own nodes its density is known; the others are asked at all of those at once."""
+        if count in self._at_nodes and not torch.is_grad_enabled():
+            return self._at_nodes[count]
         each = max(1, count // len(self.components))
         own = [component.nodes_log_prob(each) for component in self.components]
         points = [component.nodes(each)[0] for component in self.components]
@@ -103,7 +106,9 @@ class Mixture(Distribution):
             others = component.log_prob(torch.cat([*points[:m], *points[m + 1 :], points[m][:0]]))
             parts.append(torch.cat([others[: ends[m]], own[m][0], others[ends[m] :]]))
         weights = torch.cat([share * weights for share, (_, weights) in zip(self.weights, own, strict=True)])
-        return (torch.stack(parts, -1) + self.weights.log()).logsumexp(-1), weights
+        found = (torch.stack(parts, -1) + self.weights.log()).logsumexp(-1), weights
+        self._at_nodes[count] = (found[0].detach(), found[1].detach())
+        return found
 
     def nodes_level(self, count: int = NODES) -> Tensor:
         log_prob, weights = self.nodes_log_prob(count)

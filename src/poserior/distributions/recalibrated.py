@@ -116,10 +116,10 @@ class Recalibrated(Distribution):
         points, own = self.base.nodes(FEW)
         values = kernel(points)
         plain, moved = (own * values).sum(0), (self.nodes(FEW)[1] * values).sum(0)
-        # A kernel that no node feels: r at its centre.
-        center = kernel.center.expand(points.shape[1:])
-        far = self._slope(self.base.credible_level(center))
-        factor = torch.where(plain > TINY, moved / plain.clamp_min(TINY), far)
+        factor = moved / plain.clamp_min(TINY)
+        if bool((plain <= TINY).any()):  # a kernel that no node feels: r at its centre
+            far = self._slope(self.base.credible_level(kernel.center.expand(points.shape[1:])))
+            factor = torch.where(plain > TINY, factor, far)
         return (self.base.expectation(kernel) * factor).clamp_max(1)
 
     def affine(self, scale: Tensor, shift: Tensor) -> "Recalibrated":
