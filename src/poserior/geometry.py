@@ -32,6 +32,15 @@ def xyxy_to_xywh(box_xyxy: Float[Tensor, "*B 4"]) -> Float[Tensor, "*B 4"]:
     return torch.cat([box_xyxy[..., :2], box_xyxy[..., 2:] - box_xyxy[..., :2]], -1)
 
 
+def box_area(box_xyxy: Float[Tensor, "*B 4"]) -> Float[Tensor, "*B"]:
+    """Square pixels.
+
+    >>> box_area(torch.tensor([10.0, 20.0, 13.0, 24.0])).item()
+    12.0
+    """
+    return (box_xyxy[..., 2:] - box_xyxy[..., :2]).prod(-1)
+
+
 def crop_affine(
     box_xyxy: Float[Tensor, "4"],
     image_size: tuple[int, int],

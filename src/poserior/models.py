@@ -18,7 +18,7 @@ from poserior.backbones import Backbone
 from poserior.calibration import Calibrator, Recalibration, Regions
 from poserior.distributions import Distribution, GaussianKernel
 from poserior.errors import InputError
-from poserior.geometry import BOX_TO_AREA
+from poserior.geometry import BOX_TO_AREA, box_area
 from poserior.skeletons import Skeleton
 from poserior.structures import Target
 
@@ -116,8 +116,7 @@ class Regressor(Model):
         per_keypoint = self.head.labelled_loss(self.head(features), target.keypoints, target.labelled)
         loss = per_keypoint.sum() / len(images)
         if self.calibrator is not None:
-            sides = target.box_xyxy[:, 2:] - target.box_xyxy[:, :2]
-            share = (target.area / sides.prod(-1)).to(per_keypoint)
+            share = (target.area / box_area(target.box_xyxy)).to(per_keypoint)
             loss = loss + VISIBILITY_WEIGHT * self.calibrator.loss(features, target.visibility, share)
         return loss
 
@@ -169,6 +168,10 @@ class ModelSpec:
     recalibration: Mapping[str, Any] | None = None
     regions: Mapping[str, Any] | None = None
     fitted_on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def expected_area(self, box_xyxy: Float[Tensor, "*B 4"]) -> Float[Tensor, "*B"]:
+        """What the objects' areas are taken for where only their boxes are known."""
+        return self.area_per_box * box_area(box_xyxy)
 
 
 def build_model(spec: ModelSpec) -> Regressor:

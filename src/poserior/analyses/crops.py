@@ -151,7 +151,7 @@ def judged(
     model.eval()
     device = next(model.parameters()).device
     sigmas = torch.tensor(spec.skeleton.oks_sigmas)
-    area = spec.area_per_box * (box_xyxy[:, 2:] - box_xyxy[:, :2]).prod(-1).float()
+    area = spec.expected_area(box_xyxy).float()
     widths = oks_widths(area, sigmas, crop, spec.image_size).repeat_interleave(views, 0)
     parts: list[tuple[Tensor, ...]] = []
     for part, maps, width in zip(

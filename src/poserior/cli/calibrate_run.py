@@ -15,10 +15,11 @@ from poserior.cli.folders import whole_folder
 from poserior.cli.results import picture_of
 from poserior.datasets import CocoKeypoints, KeypointDataset
 from poserior.errors import InputError
-from poserior.metrics import summarise
+from poserior.metrics import region_reach, summarise
 from poserior.metrics.coverage import PROBABILITIES
-from poserior.models import Regressor, load_model, save_model
+from poserior.models import ModelSpec, Regressor, load_model, save_model
 from poserior.report import write_report
+from poserior.structures import Evaluation
 
 SHOWN = ("AP", "AR", "NLL", "coverage@50", "coverage@80", "coverage@90", "coverage@95", "AUSE", "ECE", "pearson")
 
@@ -40,10 +41,8 @@ def calibrate_run(args: Namespace) -> int:
     output = source_folder / f"calibrated-{args.method}" if args.output is None else Path(args.output)
     if output.resolve() == source_folder.resolve():
         raise InputError(f"expected an --output beside the run {args.run}, found the run itself; choose another")
-    predictor = inference.load(source_folder, device=args.device, batch_size=args.batch_size)
-    spec = predictor.spec
-    model, _ = load_model(source_folder)
-    model.to(predictor.device)
+    model, spec = load_model(source_folder)
+    model.to(inference.Predictor(model, spec, device=args.device).device)
     people, source = _people(args, source_folder, spec.skeleton)
     fit, check = _split(people, args.people, args.fit_share)
     held_out = f"pictures with hash below {args.fit_share:g}" if check else "all pictures"
@@ -60,10 +59,7 @@ def calibrate_run(args: Namespace) -> int:
         evaluations.append(evaluation)
         metrics[name] = dict(summarise(evaluation))
     if check and described.regions is not None:
-        held_out_people = post_hoc.held_out_scores(
-            calibrated, described, Subset(people, check), workers=args.workers, **settings
-        )
-        metrics["after"]["regions"] = _regions_hold(calibrated, held_out_people)
+        metrics["after"]["regions"] = _regions_hold(calibrated, described, evaluations[-1])
     with whole_folder(output) as folder:
         save_model(calibrated, described, folder)
         if (source_folder / "config.yaml").is_file():
@@ -96,16 +92,18 @@ def calibrate_run(args: Namespace) -> int:
     return 0
 
 
-def _regions_hold(model: Regressor, people: post_hoc.HeldOut) -> dict[str, float]:
-    """By the promised coverage in per cent: the share of labels inside the conformal ellipses."""
+def _regions_hold(model: Regressor, spec: ModelSpec, evaluation: Evaluation) -> dict[str, float]:
+    """By the promised coverage in per cent: the share of labels inside the conformal ellipses about the answers."""
     assert model.regions is not None
-    radius, area = people.scores.radius, people.area.to(next(model.parameters()).device)
-    return {
-        f"{100 * promised:g}": float(
-            (radius <= model.regions.radii(promised, area).cpu())[people.labelled].float().mean()
-        )
-        for promised in PROBABILITIES
-    }
+    assert evaluation.covariance is not None
+    area = spec.expected_area(evaluation.box_xyxy).to(next(model.parameters()).device)
+    seen = evaluation.target_visibility > 0
+    held = {}
+    for promised in PROBABILITIES:
+        radius = model.regions.radii(promised, area).cpu()
+        reach = region_reach(evaluation.keypoints, evaluation.target, evaluation.covariance, radius)
+        held[f"{100 * promised:g}"] = float((reach <= 1)[seen].float().mean())
+    return held
 
 
 def _people(args: Namespace, folder: Path, skeleton: Any) -> tuple[KeypointDataset, str]:

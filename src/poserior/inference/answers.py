@@ -8,7 +8,7 @@ from torch import Tensor
 
 from poserior.calibration import instance_confidence
 from poserior.distributions import Distribution
-from poserior.geometry import invert_affine, oks_widths
+from poserior.geometry import box_area, invert_affine, oks_widths
 from poserior.models import Model, ModelSpec
 from poserior.structures import Target
 
@@ -66,9 +66,9 @@ def answer(model: Model, spec: ModelSpec, images: UInt8[Tensor, "B 3 H W"], targ
     mode = distribution.mode
     crop = target.crop.to(images.device)
     box_xyxy = target.box_xyxy.to(mode)
-    box_area = (box_xyxy[:, 2:] - box_xyxy[:, :2]).prod(-1)
+    area = spec.expected_area(box_xyxy)
     oks_sigmas = torch.tensor(spec.skeleton.oks_sigmas, dtype=mode.dtype, device=mode.device)
-    widths = oks_widths(spec.area_per_box * box_area, oks_sigmas, crop, spec.image_size)
+    widths = oks_widths(area, oks_sigmas, crop, spec.image_size)
     confidence, visibility = model.judge(distribution, features, widths)
     share = model.area_share(features)
     scale, shift = to_image(crop, spec.image_size)
@@ -83,7 +83,7 @@ def answer(model: Model, spec: ModelSpec, images: UInt8[Tensor, "B 3 H W"], targ
         confidence,
         visibility,
         instance_confidence(confidence, visibility),
-        box_area * (spec.area_per_box if share is None else share.to(mode)),
+        area if share is None else box_area(box_xyxy) * share.to(mode),
     )
 
 

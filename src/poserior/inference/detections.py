@@ -6,6 +6,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from poserior.geometry import box_area
 from poserior.inference.predictor import Predictor
 from poserior.metrics import oks_nms
 from poserior.structures import Prediction, Sample
@@ -56,7 +57,7 @@ def without_duplicates(people: Sequence[Prediction], area_per_box: float, thresh
         kept = oks_nms(
             torch.stack([people[n].keypoints[:, :2] for n in here]),
             torch.tensor([people[n].score for n in here]),
-            area_per_box * (boxes[:, 2:] - boxes[:, :2]).prod(1),
+            area_per_box * box_area(boxes),
             people[here[0]].skeleton.oks_sigmas,
             threshold,
         )

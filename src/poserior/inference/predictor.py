@@ -154,7 +154,7 @@ class Predictor:
         if self._regions is None:
             return [{}] * len(box_xyxy)
         box_xyxy = box_xyxy.float().to(self.device)
-        area = self.spec.area_per_box * (box_xyxy[:, 2:] - box_xyxy[:, :2]).prod(-1)
+        area = self.spec.expected_area(box_xyxy)
         radii, levels = self._regions.radii(self._coverage, area), self._regions.levels(self._coverage, area)
         return [
             {self._coverage: Region(radius, level)}

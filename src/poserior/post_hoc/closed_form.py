@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from poserior.analyses.crops import batches
 from poserior.calibration import ExpectedOks
 from poserior.errors import InputError
+from poserior.geometry import box_area
 from poserior.models import ModelSpec, Regressor
 from poserior.post_hoc.base import calibrated
 from poserior.structures import Sample
@@ -96,8 +97,7 @@ def _read(
     for batch in batches(people, spec, "closed form", batch_size, workers, progress):
         pooled.append(model.backbone(batch.images.to(device).float() / 255).mean((2, 3)).double().cpu())
         visibility.append(batch.target.visibility)
-        sides = batch.target.box_xyxy[:, 2:] - batch.target.box_xyxy[:, :2]
-        share.append((batch.target.area / sides.prod(-1)).double())
+        share.append((batch.target.area / box_area(batch.target.box_xyxy)).double())
     for module, training in modes:
         module.training = training
     return torch.cat(pooled), torch.cat(visibility), torch.cat(share)

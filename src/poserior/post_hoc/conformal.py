@@ -71,7 +71,7 @@ def held_out_scores(
         keep = target.labelled.to(device)
         found = region_scores(law[keep], target.keypoints.to(law.mode)[keep])
         box_xyxy = target.box_xyxy.float()
-        area = spec.area_per_box * (box_xyxy[:, 2:] - box_xyxy[:, :2]).prod(-1)
+        area = spec.expected_area(box_xyxy)
         level, radius = (
             torch.full(keep.shape, torch.inf).masked_scatter(target.labelled, score.float().cpu()) for score in found
         )

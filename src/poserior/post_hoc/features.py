@@ -81,7 +81,7 @@ def see_people(
         pictures = batch.images.to(device).float() / 255
         distribution, features = model.predict(pictures, spec.skeleton if flip_test else None)
         crop, box_xyxy = batch.target.crop.to(device), batch.target.box_xyxy.to(device)
-        area = spec.area_per_box * (box_xyxy[:, 2:] - box_xyxy[:, :2]).prod(-1)
+        area = spec.expected_area(box_xyxy)
         widths = oks_widths(area, oks_sigmas.to(device), crop, spec.image_size)
         mode = distribution.mode
         inputs.append(look(distribution, features, widths).float().cpu())

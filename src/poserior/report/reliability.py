@@ -21,15 +21,37 @@ def reliability_panel(methods: Sequence[Method]) -> Markup | None:
 
     Methods whose confidences leave [0, 1] are passed over; None if nobody is left.
     """
-    known = [(method.index, method.pairs) for method in methods if method.pairs is not None]
+    known = [(method.index, *method.pairs) for method in methods if method.pairs is not None]
+    words = "Confidence against the OKS reached, with the histogram of confidences below"
+    return diagram(known, "reliability", words, "confidence (expected OKS)", "mean OKS reached")
+
+
+def diagram(
+    known: Sequence[tuple[int, np.ndarray, np.ndarray]],
+    name: str,
+    words: str,
+    said: str,
+    found: str,
+    top_end: float = 1,
+) -> Markup | None:
+    """What was reached per bin of what was said, above the histogram of what was said; None if nobody said anything.
+
+    Args:
+        known: a method's number, what it said in [0, 1], what was reached.
+        name: the figure's.
+        words: the figure in a sentence, for those who do not see it.
+        said: the horizontal axis's label.
+        found: the vertical one's.
+        top_end: where the vertical axis ends.
+    """
     if not known:
         return None
 
     def draw(axes: list[Axes]) -> None:
         top, bottom = axes
         top.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
-        for index, (confidence, oks) in reversed(known):
-            points = reliability(torch.from_numpy(confidence), torch.from_numpy(oks), bins=BINS)
+        for index, confidence, reached in reversed(known):
+            points = reliability(torch.from_numpy(confidence), torch.from_numpy(reached), bins=BINS)
             share = points.count.numpy() / points.count.sum().item()
             full = share > 0
             x, y = points.confidence.numpy()[full], points.accuracy.numpy()[full]
@@ -40,15 +62,14 @@ def reliability_panel(methods: Sequence[Method]) -> Markup | None:
             if len(known) <= FILLED:
                 bottom.stairs(share, edges, color=series(index), fill=True, alpha=0.12)
         top.set_xlim(0, 1)
-        top.set_ylim(0, 1)
-        top.set_ylabel("mean OKS reached")
+        top.set_ylim(0, top_end)
+        top.set_ylabel(found)
         bottom.set_ylabel("share")
         bottom.set_ylim(0, None)
         bottom.locator_params(axis="y", nbins=3)
-        bottom.set_xlabel("confidence (expected OKS)")
+        bottom.set_xlabel(said)
 
-    words = "Confidence against the OKS reached, with the histogram of confidences below"
-    return panel(draw, "reliability", words, size=(4.8, 4.2), heights=(3.0, 1.0))
+    return panel(draw, name, words, size=(4.8, 4.2), heights=(3.0, 1.0))
 
 
 def people_panel(methods: Sequence[Method]) -> Markup | None:
