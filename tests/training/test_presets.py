@@ -19,7 +19,16 @@ def test_arguments_in_brackets_join_the_presets_own():
     assert split_names("A[x=1,y=2] , B,C[z=3]") == ["A[x=1,y=2]", "B", "C[z=3]"]
 
 
-@pytest.mark.parametrize("name", ["RLE[log_s]", "RLE[log_s=", "RLE[=1]", "RLE[a b=1]", "RLE[log_s=true", "RLE[log_s=]"])
+def test_arguments_may_be_lists():
+    name = "Bins[image_size=[64, 48],feature_size=[2, 2],label_scale=2.0]"
+    assert split_names(f"L1,{name},L2") == ["L1", name, "L2"]
+    options = {"image_size": [64, 48], "feature_size": [2, 2], "label_scale": 2.0}
+    assert preset(name)["init_args"] == options
+
+
+@pytest.mark.parametrize(
+    "name", ["RLE[log_s]", "RLE[log_s=", "RLE[=1]", "RLE[a b=1]", "RLE[log_s=true", "RLE[log_s=]", "RLE[a=[1]"]
+)
 def test_broken_brackets_are_refused(name):
     with pytest.raises(InputError, match="expected a head as NAME"):
         preset(name)

@@ -1,7 +1,5 @@
 """The heads that tables compare, by the short names tables use."""
 
-import re
-
 import yaml
 
 from poserior.errors import InputError
@@ -39,18 +37,29 @@ def preset(name: str) -> Part:
     if plain not in HEADS:
         raise InputError(f"expected heads among {', '.join(HEADS)}, found {plain!r}; correct the list of heads")
     arguments = dict(HEADS[plain]["init_args"])
-    for option in options.split(",") if options else []:
+    for option in split_names(options) if options else []:
         key, equals, value = option.partition("=")
-        if not (key.strip().isidentifier() and equals and value.strip() and name.endswith("]")):
+        try:
+            arguments[key.strip()] = yaml.safe_load(value)
+            fits = key.strip().isidentifier() and equals and value.strip() and name.endswith("]")
+        except yaml.YAMLError:
+            fits = False
+        if not fits:
             raise InputError(f"expected a head as NAME or NAME[argument=value,...], found {name!r}; correct it")
-        arguments[key.strip()] = yaml.safe_load(value)
     return {"class_path": HEADS[plain]["class_path"], "init_args": arguments}
 
 
 def split_names(names: str) -> list[str]:
     """Names separated by commas, those inside brackets kept.
 
-    >>> split_names("L1, RLE[log_s=true,layers=2],RLE")
-    ['L1', 'RLE[log_s=true,layers=2]', 'RLE']
+    >>> split_names("L1, RLE[log_s=true,layers=2],Bins[image_size=[64, 48]]")
+    ['L1', 'RLE[log_s=true,layers=2]', 'Bins[image_size=[64, 48]]']
     """
-    return [name.strip() for name in re.split(r",(?![^\[]*\])", names)]
+    parts, depth = [""], 0
+    for letter in names:
+        depth += (letter == "[") - (letter == "]")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
