@@ -20,7 +20,7 @@ import torch
 from heads_on_figures import scene
 from torch.utils.data import Dataset, Subset
 
-from poserior import inference, post_hoc
+from poserior import inference, outputs, post_hoc
 from poserior.cli.results import table
 from poserior.datasets import FaceKeypoints, KeypointDataset, Lsp
 from poserior.metrics import summarise
@@ -158,7 +158,7 @@ def main() -> None:
             name = f"{run.name}{'+' + args.shift if args.shift else ''}, {method}"
             file = args.output / f"{name}.json"
             if not file.exists():
-                inference.write_json(file, measure(run, folds, method, args.shift))
+                outputs.write_json(file, measure(run, folds, method, args.shift))
             metrics = json.loads(file.read_text())
             rows[name] = [f"{metrics[key]:.3f}" if metrics.get(key) is not None else "" for key in COLUMNS]
             print(name, dict(zip(COLUMNS, rows[name], strict=True)), flush=True)

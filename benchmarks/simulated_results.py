@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from poserior import inference, skeletons
+from poserior import inference, outputs, skeletons
 
 SIGMAS = np.array(skeletons.load("coco17").oks_sigmas)
 
@@ -76,8 +76,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    results = simulate(inference.read_annotations(args.annotations), args.seed)
-    inference.write_json_list(args.output, iter(results))
+    results = simulate(outputs.read_annotations(args.annotations), args.seed)
+    outputs.write_json_list(args.output, iter(results))
     print(f"{len(results)} simulated results in {args.output}")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from heads_on_figures import OPTIONS
 
-from poserior import inference, post_hoc
+from poserior import inference, outputs, post_hoc
 from poserior.cli.demo import configuration
 from poserior.cli.results import table
 from poserior.datasets import Figures
@@ -81,7 +81,7 @@ def main() -> None:
                 optimiser = replace(config.optimiser, lr=4e-3)
                 config = replace(config, head=part, budget=Budget(epochs=args.epochs), optimiser=optimiser)
                 train(config, folder, resume=True, data=(train_people, fitted_on), title=folder.name)
-                inference.write_json(folder / "true_scale.json", compare(folder, fitted_on, held_out))
+                outputs.write_json(folder / "true_scale.json", compare(folder, fitted_on, held_out))
             runs.append(json.loads((folder / "true_scale.json").read_text()))
         for state in ("as trained", "calibrated"):
             columns = [[run[state][key] for run in runs] for key in COLUMNS]

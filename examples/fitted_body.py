@@ -14,7 +14,7 @@ import torch
 from poserior.body import FiguresBody, fit_body, pinhole, project, turn
 from poserior.datasets import Figures
 from poserior.datasets.figures import HeteroscedasticNoise
-from poserior.inference.overlay import draw_people
+from poserior.inference import draw_people
 from poserior.metrics import mpjpe, pa_mpjpe
 from poserior.structures import Prediction
 

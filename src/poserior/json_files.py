@@ -24,3 +24,16 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"expected a readable JSON file at {path}, found: {reason}; correct the path") from None
     except (ValueError, RecursionError) as error:  # syntax, or bytes that are no text
         raise InputError(f"expected JSON in {path}, found: {error}; correct the file") from None
+
+
+def describe(content: Any) -> str:
+    """A few words on what a JSON file holds, for messages.
+
+    >>> describe({"info": 1, "images": []}), describe([]), describe(3)
+    ('the keys info, images', 'an empty list', 'int')
+    """
+    if isinstance(content, dict):
+        return f"the keys {', '.join(map(str, list(content)[:5]))}" if content else "an empty object"
+    if isinstance(content, list):
+        return f"a list of {type(content[0]).__name__}" if content else "an empty list"
+    return type(content).__name__

@@ -3,16 +3,15 @@
 Frozen records of tensors and a `Skeleton`; the conversions of a `Prediction` to plain values are their only logic.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.distributions import Distribution
 
+from poserior.outputs import coco_entry
 from poserior.skeletons import Skeleton
 
 
@@ -134,31 +133,8 @@ class Prediction:
     regions: Mapping[float, Region] = field(default_factory=dict, repr=False)
 
     def to_coco(self, category_id: int = 1) -> dict[str, Any]:
-        """One entry of a COCO keypoint-results file; the extra keys are ones that COCO's tools pass over.
-
-        (They set ``area`` to the box's when they load results.)
-
-        COCO's keypoints are pixel indices, hence the shift by half a pixel. Each triple's third number is the
-        keypoint's confidence. Regions are keys of their own, ``region_90`` for 90 %: the radii, rounded up, null where
-        infinite.
-        """
-        flat = torch.cat([self.keypoints[:, :2].double() - 0.5, self.confidence[:, None].double()], 1)
-        x0, y0, x1, y1 = self.box_xyxy.double().tolist()
-        entry: dict[str, Any] = {
-            "image_id": self.image_id,
-            "category_id": category_id,
-            "keypoints": [round(value, 4) for value in flat.flatten().tolist()],
-            "score": round(float(self.score), 6),
-            "bbox": [round(value, 3) for value in (x0, y0, x1 - x0, y1 - y0)],
-            "covariance": [[round(value, 4) for value in row] for row in self.covariance.double().flatten(1).tolist()],
-            "visibility": [round(value, 4) for value in self.visibility.double().tolist()],
-            "confidence": [round(value, 4) for value in self.confidence.double().tolist()],
-            **{
-                region_key(coverage): [_rounded_up(value) for value in region.radius.double().tolist()]
-                for coverage, region in self.regions.items()
-            },
-        }
-        return entry if self.area is None else {**entry, "area": round(float(self.area), 3)}
+        """One entry of a COCO keypoint-results file, see `poserior.outputs.coco_entry`."""
+        return coco_entry(self, category_id)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, in the library's own convention (continuous pixels, boxes as two corners)."""
@@ -178,20 +154,6 @@ class Prediction:
             },
             "area": None if self.area is None else float(self.area),
         }
-
-
-def region_key(coverage: float) -> str:
-    """What a results file calls the regions of a coverage.
-
-    >>> region_key(0.9), region_key(0.975)
-    ('region_90', 'region_97.5')
-    """
-    return f"region_{100 * coverage:.6g}"
-
-
-def _rounded_up(radius: float, steps: float = 1e4) -> float | None:
-    """A smaller number would break the promise of the region; JSON has no infinity."""
-    return math.ceil(radius * steps) / steps if math.isfinite(radius) else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -74,7 +74,7 @@ def run(args: Namespace) -> int:
     cuts, sizes = _numbers(args.cuts, "cuts"), _numbers(args.sizes, "sizes")
     chosen = None if args.keypoints is None else [name.strip() for name in args.keypoints.split(",") if name.strip()]
 
-    from poserior import analyses, inference, report
+    from poserior import analyses, inference, outputs, report
 
     predictors = {
         name: inference.load(folder, device=args.device, batch_size=args.batch_size)
@@ -105,7 +105,7 @@ def run(args: Namespace) -> int:
     output = Path(args.output) if args.output is not None else folders[0]
     content = {"subject": args.subject, "data": source, "people": len(data)}
     content["runs"] = {name: _plain(result) for name, result in results.items()}
-    inference.write_json(output / f"{args.subject}.json", content)
+    outputs.write_json(output / f"{args.subject}.json", content)
     page = report.write_analysis(
         args.subject,
         results,

@@ -105,13 +105,13 @@ def _results(args: Namespace) -> int:
         if getattr(args, name) is None:
             raise InputError(f"expected --{name} with --results, found none; name it")
 
-    from poserior import inference, skeletons
+    from poserior import inference, outputs, skeletons
     from poserior.cli.folders import whole_folder
     from poserior.metrics import summarise
     from poserior.report import write_report
 
     skeleton = skeletons.load(args.skeleton)
-    annotations, results = inference.read_annotations(args.annotations), inference.read_results(args.results)
+    annotations, results = outputs.read_annotations(args.annotations), outputs.read_results(args.results)
     calibrated = inference.recalibrate_results(results, annotations, skeleton, args.method, args.folds, progress=True)
     people = len(inference.labelled_people(annotations, results))
     evaluations, metrics = [], {}
@@ -123,8 +123,8 @@ def _results(args: Namespace) -> int:
         metrics[name] = values
     output = Path(args.output)
     with whole_folder(output) as folder:
-        inference.write_json_list(folder / "results.json", iter(calibrated))
-        inference.write_json(folder / "metrics.json", metrics)
+        outputs.write_json_list(folder / "results.json", iter(calibrated))
+        outputs.write_json(folder / "metrics.json", metrics)
         write_report(
             evaluations,
             metrics,

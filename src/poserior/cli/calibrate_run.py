@@ -7,7 +7,7 @@ from typing import Any
 
 from torch.utils.data import Subset
 
-from poserior import inference, post_hoc
+from poserior import inference, outputs, post_hoc
 from poserior.calibration import picture_hash
 from poserior.cli.calibrate import before_and_after
 from poserior.cli.data import own_data
@@ -65,7 +65,7 @@ def calibrate_run(args: Namespace) -> int:
         if (source_folder / "config.yaml").is_file():
             shutil.copyfile(source_folder / "config.yaml", folder / "config.yaml")
         if check:
-            inference.write_json(folder / "metrics.json", metrics)
+            outputs.write_json(folder / "metrics.json", metrics)
             shown = picture_of(people)
             write_report(
                 evaluations,

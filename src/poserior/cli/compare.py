@@ -55,7 +55,7 @@ def parser() -> ArgumentParser:
 
 def run(args: Namespace) -> int:
     """Train what is not trained yet, evaluate, write ``table.md``, ``compare.json`` and ``report.html``."""
-    from poserior import inference
+    from poserior import outputs
     from poserior.cli.configuration import read_configuration, run_folder
     from poserior.report import write_report
     from poserior.training.presets import preset, split_names
@@ -82,8 +82,8 @@ def run(args: Namespace) -> int:
     costs = head_costs(configs, train_people.skeleton)
     text = summary_table(runs, costs)
     summaries = {name: {**summary, "cost": costs[name]} for name, summary in _summaries(runs).items()}
-    inference.write_json(output / "compare.json", {"seeds": args.seeds, "heads": summaries})
-    with inference.files.replacing(output / "table.md") as file:
+    outputs.write_json(output / "compare.json", {"seeds": args.seeds, "heads": summaries})
+    with outputs.replacing(output / "table.md") as file:
         file.write(text + "\n")
     first = {name: output / f"{name}-seed{config.seed}" for name in names}
     evaluations = [_evaluation(folder, val_people, name, config) for name, folder in first.items()]

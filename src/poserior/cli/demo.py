@@ -59,7 +59,7 @@ def run(args: Namespace) -> int:
     output = _folder(args.output)
     seconds = 60 * args.minutes
 
-    from poserior import inference
+    from poserior import outputs
     from poserior.datasets import Figures
     from poserior.report import write_report
     from poserior.training import train
@@ -86,7 +86,7 @@ def run(args: Namespace) -> int:
     results = side_by_side(job, HEADS, left + FINISHING * seconds, logs) if together else [job(name) for name in HEADS]
     evaluations = [evaluation for evaluation, _ in results]
     metrics = {name: values for name, (_, values) in zip(HEADS, results, strict=True)}
-    inference.write_json(output / "metrics.json", metrics)
+    outputs.write_json(output / "metrics.json", metrics)
     place = "one core" if together else "the CPU"
     facts = {
         "Data": f"{len(people)} synthetic people to learn from, {len(val_people)} others to evaluate on",

@@ -79,7 +79,7 @@ def _sigmas(args: Namespace) -> int:
         print("--output FILE.yaml writes the skeleton with these constants")
         return 0
 
-    from poserior.inference.files import replacing
+    from poserior.outputs import replacing
 
     with replacing(Path(args.output)) as file:
         file.write(skeletons.to_yaml(replace(skeleton, oks_sigmas=sigmas)))
@@ -100,7 +100,8 @@ def _from_repeats(args: Namespace, skeleton: "Skeleton") -> "tuple[SigmaEstimate
 
 def _from_residuals(args: Namespace, skeleton: "Skeleton") -> "tuple[SigmaEstimate, str, str]":
     from poserior import calibration
-    from poserior.inference import read_annotations, read_results, results_to_evaluation
+    from poserior.inference import results_to_evaluation
+    from poserior.outputs import read_annotations, read_results
 
     people = results_to_evaluation(
         read_results(args.results), read_annotations(args.annotations), skeleton, Path(args.results).stem

@@ -76,7 +76,7 @@ def run(args: Namespace) -> int:
     else:
         evaluation, metrics, pictures, facts = _of_results(args)
 
-    from poserior.inference.files import write_json
+    from poserior.outputs import write_json
     from poserior.report import write_report
 
     write_json(output / "metrics.json", metrics)
@@ -128,7 +128,7 @@ def _of_run(args: Namespace) -> "tuple[Evaluation, dict[str, Any], Any, dict[str
 
 def _of_boxes(args: Namespace, output: Path) -> "tuple[Evaluation, dict[str, Any], Any, dict[str, str]]":
     """People in detected boxes, first a results file, then measured as any results file."""
-    from poserior import datasets, inference
+    from poserior import datasets, inference, outputs
     from poserior.metrics import summarise
 
     predictor = inference.load(args.run, flip_test=args.flip_test, batch_size=args.batch_size, device=args.device)
@@ -151,7 +151,7 @@ def _of_boxes(args: Namespace, output: Path) -> "tuple[Evaluation, dict[str, Any
     if args.oks_nms is not None:
         people = inference.without_duplicates(people, spec.area_per_box, args.oks_nms)
     results = [person.to_coco(boxes.category[0]) for person in people]
-    inference.write_json_list(output / "results.json", iter(results))
+    outputs.write_json_list(output / "results.json", iter(results))
     annotations = boxes.coco_dict()
     evaluation = inference.results_to_evaluation(results, annotations, spec.skeleton, name)
     metrics: dict[str, Any] = summarise(evaluation, results, annotations, boxes.category[0])
@@ -175,8 +175,9 @@ def _of_boxes(args: Namespace, output: Path) -> "tuple[Evaluation, dict[str, Any
 
 def _of_results(args: Namespace) -> "tuple[Evaluation, dict[str, Any], None, dict[str, str]]":
     from poserior import skeletons
-    from poserior.inference import labelled_people, read_annotations, read_results, results_to_evaluation
+    from poserior.inference import labelled_people, results_to_evaluation
     from poserior.metrics import summarise
+    from poserior.outputs import read_annotations, read_results
 
     skeleton = skeletons.load(args.skeleton)
     annotations, results = read_annotations(args.annotations), read_results(args.results)

@@ -13,7 +13,8 @@ from poserior.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from poserior.inference import BoxFile, Picture, PictureBoxes, Predictor
+    from poserior.inference import Predictor
+    from poserior.pictures import BoxFile, Picture, PictureBoxes
     from poserior.structures import Prediction
 
 SUMMARY = "predict keypoints, covariances and confidences of the people in pictures"
@@ -67,10 +68,11 @@ def run(args: Namespace) -> int:
     """Predict, write ``results.json`` and the overlays, print where they are."""
     from tqdm import tqdm
 
-    from poserior import inference
+    from poserior import inference, outputs
+    from poserior.pictures import BoxFile, find_pictures
 
-    pictures = inference.find_pictures(args.inputs)
-    boxes = None if args.boxes is None else inference.BoxFile(args.boxes)
+    pictures = find_pictures(args.inputs)
+    boxes = None if args.boxes is None else BoxFile(args.boxes)
     predictor = inference.load(
         runs_of(args.run),
         flip_test=args.flip_test,
@@ -81,7 +83,7 @@ def run(args: Namespace) -> int:
     output = Path(args.output)
     with tqdm(total=len(pictures), desc="predict", unit="picture", file=sys.stderr) as bar:
         entries = _entries(args, pictures, boxes, predictor, output, bar)
-        people = inference.write_json_list(output / "results.json", entries)
+        people = outputs.write_json_list(output / "results.json", entries)
     files = "results.json and overlays" if args.overlays else "results.json"
     print(f"{people} people in {len(pictures)} pictures; {files} are in {output}")
     return 0

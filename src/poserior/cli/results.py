@@ -22,7 +22,7 @@ def measure(
     device: str | None = None,
 ) -> "tuple[Evaluation, dict[str, Any]]":
     """Evaluate the run in `folder` on `people`, and leave ``metrics.json`` there."""
-    from poserior import inference, metrics
+    from poserior import inference, metrics, outputs
 
     predictor = inference.load(folder, device=device)
     evaluation = inference.evaluate_model(
@@ -35,7 +35,7 @@ def measure(
         progress=progress,
     )
     values = dict(metrics.summarise(evaluation))
-    inference.write_json(folder / "metrics.json", values)
+    outputs.write_json(folder / "metrics.json", values)
     return evaluation, values
 
 

@@ -21,7 +21,7 @@ SLICES = {"problem1": (-2.2, -1.2, 1.5), "problem2": (-2.0, 0.0, 2.0)}
 
 def run(args: Namespace) -> int:
     """Train the heads on both problems, write ``toy1d.json``, ``report.html`` and ``toy1d.jpg``, print the table."""
-    from poserior.inference import write_json
+    from poserior.outputs import write_json
     from poserior.report import write_density_report, write_density_sheet
     from poserior.toy1d import HEADS, PROBLEMS, Settings, Task
     from poserior.toy1d.heads import check

@@ -7,11 +7,8 @@ from abc import ABC, abstractmethod
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from poserior.errors import InputError
+from poserior.pictures import CorruptImageError
 
 
 class Images(ABC):
@@ -138,34 +135,6 @@ class _Zip(_Archive):
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_archive"} | {"_process": -1}
-
-
-class CorruptImageError(InputError):
-    """A picture is there but cannot be decoded."""
-
-
-def decode(data: bytes, source: str) -> NDArray[np.uint8]:
-    """Bytes of a picture file to RGB ``(H, W, 3)`` uint8 as the pixels are stored: EXIF rotation is ignored.
-
-    Grey is repeated, alpha is dropped, CMYK is converted, of 16 bits the upper 8 are kept.
-
-    Raises:
-        CorruptImageError: the bytes are no picture, or only the beginning of one.
-    """
-    image = None
-    # Older OpenCV fills the missing rest of a truncated JPEG with grey: look for the end mark after the last scan.
-    truncated = data[:2] == b"\xff\xd8" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
-    if data and not truncated:
-        try:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-        except cv2.error:  # e.g. a header that claims more pixels than OpenCV is willing to hold
-            image = None
-    if image is None:
-        raise CorruptImageError(
-            f"expected an image at {source}, found {len(data)} bytes that cannot be decoded;"
-            " restore the file, or set skip_corrupt=True to leave such images out"
-        )
-    return np.asarray(image, np.uint8)
 
 
 def _tidy(name: str) -> str:

@@ -1,184 +1,35 @@
-"""Predicted people drawn into their picture: limbs, keypoints and the ellipses that hold 90 % of the density.
+"""Predicted people drawn into their picture with the ellipses of their densities."""
 
-Where regions with guaranteed coverage were fitted, the ellipses are those.
-
-The person's left is orange, the right blue, the middle pale; the surer a keypoint is, the more opaque it is drawn.
-"""
-
-import math
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
-import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
+from jaxtyping import UInt8
 
+from poserior import outputs
 from poserior.distributions import Distribution
-from poserior.inference.regions import central_ellipse, ellipse_radius
-from poserior.skeletons import Skeleton
+from poserior.inference.regions import ellipse_radius
+from poserior.outputs import Ellipses, Person
+from poserior.outputs.overlay import gaussian_ellipses
 from poserior.structures import Prediction
-
-LEFT, RIGHT, MIDDLE, DARK = (255, 140, 30), (60, 170, 255), (250, 235, 190), (15, 15, 20)
-_SHIFT = 4  # OpenCV draws in 1/16 pixels
-_FAINTEST = 0.12  # nothing that was predicted vanishes altogether
 
 
 def draw_people(
-    image: UInt8[np.ndarray, "H W 3"],
-    people: Sequence[Prediction],
-    level: float = 0.9,
-    min_side: int = 720,
-    max_zoom: float = 6.0,
+    image: UInt8[np.ndarray, "H W 3"], people: Sequence[Person], level: float = 0.9
 ) -> UInt8[np.ndarray, "H2 W2 3"]:
-    """A picture with people drawn over it.
-
-    Small pictures are enlarged until their longer side has `min_side` pixels (at most by `max_zoom`), so that lines
-    and ellipses stay legible; line widths follow each person's size. Opacity grows with visibility times confidence.
+    """`poserior.outputs.draw_people` with the ellipses, about the mean, that hold `level` of each predicted density.
 
     Args:
         image: RGB.
-        people: predictions in pixels of `image`.
-        level: the mass each ellipse holds under the predicted density (under a Gaussian of the predicted covariance
-            when a prediction carries no density). A prediction with `regions` is drawn with those instead, the largest
-            if it has several; an infinite one is not drawn.
-        min_side: the longer side a small picture is enlarged to.
-        max_zoom: the largest enlargement.
-
-    Returns:
-        RGB, a new array.
+        people: predictions in pixels of `image`; one that carries no density has the ellipses of Gaussians.
+        level: the mass each ellipse holds.
     """
-    height, width = image.shape[:2]
-    zoom = min(max(min_side / max(height, width), 1.0), max_zoom)
-    if zoom > 1:
-        size = (round(width * zoom), round(height * zoom))
-        canvas = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
-    else:
-        canvas = image.copy()
-    for person in sorted(people, key=lambda person: person.score):
-        _draw_person(canvas, person, level, zoom)
-    return canvas
+    return outputs.draw_people(image, people, level, ellipses=density_ellipses)
 
 
-def _draw_person(canvas: UInt8[np.ndarray, "H W 3"], person: Prediction, level: float, zoom: float) -> None:
-    points = person.keypoints[:, :2].double() * zoom
-    sureness = (person.visibility * person.confidence).clamp(0, 1).double()
-    opacity = (_FAINTEST + (1 - _FAINTEST) * sureness.sqrt()).tolist()
-    unit = _line_unit(person, zoom)
-    sides = keypoint_sides(person.skeleton)
-    centers, axes, angles = central_ellipse(*_law(person, level))
-
-    for k, side in enumerate(sides):
-        center, (major, minor) = centers[k] * zoom, (axes[k] * zoom).tolist()
-        shape = _Ellipse(center.tolist(), major, minor, float(angles[k]))
-        _blend(canvas, shape.bounds(3 * unit), 0.12 * opacity[k], [(shape, side, -1)])
-        _blend(canvas, shape.bounds(3 * unit), opacity[k], [(shape, DARK, 1.5 * unit), (shape, side, 0.7 * unit)])
-    for a, b in person.skeleton.edges:
-        line = _Line(points[a].tolist(), points[b].tolist())
-        _blend(
-            canvas,
-            line.bounds(3 * unit),
-            min(opacity[a], opacity[b]),
-            [(line, DARK, 2.6 * unit), (line, limb_color(sides[a], sides[b]), 1.5 * unit)],
-        )
-    for k, side in enumerate(sides):
-        disc = _Ellipse(points[k].tolist(), 1.5 * unit, 1.5 * unit, 0.0)
-        rim = _Ellipse(points[k].tolist(), 2.1 * unit, 2.1 * unit, 0.0)
-        _blend(canvas, rim.bounds(2 * unit), opacity[k], [(rim, DARK, -1), (disc, side, -1)])
-
-
-def keypoint_sides(skeleton: Skeleton) -> list[tuple[int, int, int]]:
-    """The colour of each keypoint: the person's left, right or middle.
-
-    >>> from poserior import skeletons
-    >>> [color == LEFT for color in keypoint_sides(skeletons.load("coco17"))[:3]]
-    [False, True, False]
-    """
-    lefts, rights = {left for left, _ in skeleton.flip_pairs}, {right for _, right in skeleton.flip_pairs}
-    return [LEFT if name in lefts else RIGHT if name in rights else MIDDLE for name in skeleton.keypoints]
-
-
-def limb_color(a: tuple[int, int, int], b: tuple[int, int, int]) -> tuple[int, int, int]:
-    """A limb's colour: its side's, and the middle's if it joins left and right."""
-    if a == b or b == MIDDLE:
-        return a
-    return b if a == MIDDLE else MIDDLE
-
-
-def _law(person: Prediction, level: float) -> tuple[Float[Tensor, "K 2"], Float[Tensor, "K 2 2"], Float[Tensor, "K"]]:
-    """Centre, covariance and Mahalanobis radius of each keypoint's ellipse."""
-    covariance = person.covariance[:, :2, :2].double()
-    if person.regions and person.keypoints.shape[1] == 2:
-        return person.keypoints.double(), covariance, person.regions[max(person.regions)].radius.double()
-    law = person.distribution
-    if not isinstance(law, Distribution) or person.keypoints.shape[1] != 2:
-        radius = torch.full(covariance.shape[:1], math.sqrt(-2 * math.log(1 - level)), dtype=torch.float64)
-        return person.keypoints[:, :2].double(), covariance, radius
-    return law.mean.double().cpu(), covariance, ellipse_radius(law, level).double().cpu()
-
-
-def _line_unit(person: Prediction, zoom: float) -> float:
-    """The width everything else is a multiple of: a 150th of the person's size on the canvas, within bounds."""
-    x0, y0, x1, y1 = person.box_xyxy.tolist()
-    size = math.sqrt(max((x1 - x0) * (y1 - y0), 1.0)) * zoom
-    return min(max(size / 150, 0.8), 8.0)
-
-
-class _Line:
-    def __init__(self, start: Sequence[float], end: Sequence[float]) -> None:
-        self.start, self.end = start, end
-
-    def bounds(self, margin: float) -> tuple[float, float, float, float]:
-        xs, ys = (self.start[0], self.end[0]), (self.start[1], self.end[1])
-        return min(xs) - margin, min(ys) - margin, max(xs) + margin, max(ys) + margin
-
-    def draw(self, patch: np.ndarray, origin: tuple[int, int], color: tuple[int, int, int], thickness: int) -> None:
-        cv2.line(patch, _fixed(self.start, origin), _fixed(self.end, origin), color, thickness, cv2.LINE_AA, _SHIFT)
-
-
-class _Ellipse:
-    def __init__(self, center: Sequence[float], major: float, minor: float, angle: float) -> None:
-        self.center, self.major, self.minor, self.angle = center, major, minor, angle
-
-    def bounds(self, margin: float) -> tuple[float, float, float, float]:
-        (x, y), reach = self.center, self.major + margin
-        return x - reach, y - reach, x + reach, y + reach
-
-    def draw(self, patch: np.ndarray, origin: tuple[int, int], color: tuple[int, int, int], thickness: int) -> None:
-        turns = np.linspace(0, 2 * np.pi, 73)[:-1]
-        along, across = self.major * np.cos(turns), self.minor * np.sin(turns)
-        cos, sin = math.cos(self.angle), math.sin(self.angle)
-        x, y = self.center[0] + along * cos - across * sin, self.center[1] + along * sin + across * cos
-        outline = np.stack([x - origin[0] - 0.5, y - origin[1] - 0.5], -1)
-        polygon = np.round(np.clip(outline, -20000, 20000) * 2**_SHIFT).astype(np.int32)
-        if thickness < 0:
-            cv2.fillPoly(patch, [polygon], color, cv2.LINE_AA, _SHIFT)
-        else:
-            cv2.polylines(patch, [polygon], True, color, thickness, cv2.LINE_AA, _SHIFT)
-
-
-def _fixed(point: Sequence[float], origin: tuple[int, int]) -> tuple[int, int]:
-    """Continuous coordinates to OpenCV's pixel indices in fixed point, bounded: OpenCV overflows on far points."""
-    x, y = (min(max(value - start - 0.5, -20000.0), 20000.0) for value, start in zip(point, origin, strict=True))
-    return round(x * 2**_SHIFT), round(y * 2**_SHIFT)
-
-
-def _blend(
-    canvas: UInt8[np.ndarray, "H W 3"],
-    bounds: tuple[float, float, float, float],
-    opacity: float,
-    shapes: Sequence[tuple[_Line | _Ellipse, tuple[int, int, int], float | int]],
-) -> None:
-    """Draw shapes (with colour and thickness, negative to fill) on the part of the canvas they touch, see-through."""
-    if not all(map(math.isfinite, bounds)):
-        return
-    height, width = canvas.shape[:2]
-    x0, y0 = max(math.floor(bounds[0]), 0), max(math.floor(bounds[1]), 0)
-    x1, y1 = min(math.ceil(bounds[2]), width), min(math.ceil(bounds[3]), height)
-    if x0 >= x1 or y0 >= y1:
-        return
-    part = canvas[y0:y1, x0:x1]
-    patch = part.copy()
-    for shape, color, thickness in shapes:
-        shape.draw(patch, (x0, y0), color, -1 if thickness < 0 else max(round(thickness), 1))
-    part[...] = cv2.addWeighted(patch, opacity, part, 1 - opacity, 0)
+def density_ellipses(person: Person, level: float) -> Ellipses:
+    """The ellipses of a person's density; the fitted regions' where there are some."""
+    law = person.distribution if isinstance(person, Prediction) else None
+    if person.regions or not isinstance(law, Distribution) or person.keypoints.shape[1] != 2:
+        return gaussian_ellipses(person, level)
+    covariance = np.asarray(person.covariance, np.float64)
+    return law.mean.double().cpu().numpy(), covariance, ellipse_radius(law, level).double().cpu().numpy()

@@ -11,14 +11,15 @@ from torch import Tensor
 from poserior.ensemble import Ensemble
 from poserior.errors import InputError
 from poserior.inference.answers import answer
-from poserior.inference.pictures import read_picture
 from poserior.inference.regions import COVERAGE, fitted_regions
 from poserior.models import Model, ModelSpec, load_model
+from poserior.pictures import read_picture
 from poserior.structures import Prediction, Region, Sample
 from poserior.transforms import TopDown, collate
 
 Image = np.ndarray | Tensor | str | Path
 Boxes = Tensor | np.ndarray | Sequence[Sequence[float | int]]
+Scores = Tensor | np.ndarray | Sequence[float | int]
 
 
 class Predictor:
@@ -62,7 +63,7 @@ class Predictor:
         self,
         images: Sequence[Image],
         boxes: Sequence[Boxes | None] | None = None,
-        scores: Sequence[Sequence[float | int] | Tensor | None] | None = None,
+        scores: Sequence[Scores | None] | None = None,
         image_ids: Sequence[int | str] | None = None,
     ) -> list[list[Prediction]]:
         """Find people's keypoints.
@@ -99,7 +100,7 @@ class Predictor:
         self,
         images: Sequence[Image],
         boxes: Sequence[Boxes | None] | None,
-        scores: Sequence[Sequence[float | int] | Tensor | None] | None,
+        scores: Sequence[Scores | None] | None,
         image_ids: Sequence[int | str] | None,
     ) -> Iterator[tuple[int, Sample]]:
         """The crop of every person, with the position of its picture; pictures are read as they come up."""
@@ -188,7 +189,7 @@ def _boxes(boxes: Boxes | None, pixels: Tensor, position: int) -> Tensor:
     return box_xyxy
 
 
-def _scores(scores: Sequence[float | int] | Tensor | None, count: int, position: int) -> list[float]:
+def _scores(scores: Scores | None, count: int, position: int) -> list[float]:
     if scores is None:
         return [1.0] * count
     if len(scores) != count:

@@ -83,17 +83,3 @@ def weighted_quantile(
     low, high = middles.gather(0, above - 1), middles.gather(0, above)
     share = ((level * weights.sum(0) - low) / (high - low).clamp_min(1e-12)).clamp(0, 1)
     return torch.lerp(values.gather(0, above - 1), values.gather(0, above), share)[0]
-
-
-def central_ellipse(
-    center: Float[Tensor, "*B 2"], covariance: Float[Tensor, "*B 2 2"], radius: Float[Tensor, "*B"]
-) -> tuple[Float[Tensor, "*B 2"], Float[Tensor, "*B 2"], Float[Tensor, "*B"]]:
-    """Centre, half-axes ``(major, minor)`` and the major axis's angle (radians, clockwise on the screen).
-
-    >>> _, axes, angle = central_ellipse(torch.zeros(2), torch.diag(torch.tensor([4.0, 9.0])), torch.tensor(2.0))
-    >>> axes.tolist(), abs(round(angle.item(), 4))
-    ([6.0, 4.0], 1.5708)
-    """
-    values, vectors = torch.linalg.eigh(covariance)
-    axes = values.clamp_min(0).sqrt().flip(-1) * radius[..., None]
-    return center, axes, torch.atan2(vectors[..., 1, 1], vectors[..., 0, 1])

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 
 from poserior.errors import InputError
+from poserior.pictures.decode import decode
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
@@ -46,30 +46,12 @@ class Picture:
                 data = file.read(-1 if self.member is None else self.member[1])
         except OSError as error:
             raise InputError(f"expected a picture at {where}, found {error.strerror}; correct the path") from None
-        image = _decode(data, upright)
-        if image is None:
-            raise InputError(
-                f"expected a picture, found {len(data)} bytes that are none in {where}; replace or drop it"
-            )
-        return image
+        return decode(data, where, upright)
 
 
 def read_picture(path: str | Path, upright: bool = True) -> UInt8[np.ndarray, "H W 3"]:
     """A file's picture as RGB; see `Picture.read`."""
     return Picture(Path(path).name, Path(path)).read(upright)
-
-
-def _decode(data: bytes, upright: bool) -> np.ndarray | None:
-    # OpenCV may fill the missing rest of a cut-off JPEG with grey: its end mark must follow its last scan.
-    cut_off = data[:2] == b"\xff\xd8" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
-    if not data or cut_off:
-        return None
-    flags = cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:  # e.g. a header that claims more pixels than OpenCV is willing to hold
-        return None
-    return None if image is None else np.asarray(image, dtype=np.uint8)
 
 
 def find_pictures(inputs: Sequence[str | Path]) -> list[Picture]:

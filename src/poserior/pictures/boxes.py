@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
+import numpy as np
+from jaxtyping import Float32
 
 from poserior.errors import InputError
-from poserior.inference.files import describe
-from poserior.json_files import read_json
+from poserior.json_files import describe, read_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +23,8 @@ class PictureBoxes:
     """
 
     image_id: int | str
-    box_xyxy: Float[Tensor, "N 4"]
-    score: Float[Tensor, "N"]
+    box_xyxy: Float32[np.ndarray, "N 4"]
+    score: Float32[np.ndarray, "N"]
 
 
 class BoxFile:
@@ -89,11 +87,11 @@ class BoxFile:
                 found = [(box, score) for box, score in self._boxes[candidate] if score >= min_score]
                 return PictureBoxes(
                     candidate,
-                    torch.tensor([box for box, _ in found], dtype=torch.float32).reshape(-1, 4),
-                    torch.tensor([score for _, score in found], dtype=torch.float32),
+                    np.array([box for box, _ in found], np.float32).reshape(-1, 4),
+                    np.array([score for _, score in found], np.float32),
                 )
         if base in self._ids:
-            return PictureBoxes(self._ids[base], torch.zeros(0, 4), torch.zeros(0))
+            return PictureBoxes(self._ids[base], np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
         return None
 
 

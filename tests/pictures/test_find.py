@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from poserior.errors import InputError
-from poserior.inference.pictures import find_pictures, read_picture
+from poserior.pictures import find_pictures, read_picture
 
 
 def save(path, value=0, size=(5, 7)):

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from poserior.errors import InputError
-from poserior.inference.files import read_annotations, read_results, write_json, write_json_list
 from poserior.json_files import read_json
+from poserior.outputs import read_annotations, read_results, write_json, write_json_list
 
 
 def test_round_trip(tmp_path):

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from poserior.errors import InputError
-from poserior.inference.boxes import BoxFile
+from poserior.pictures import BoxFile
 
 
 def write(path, content):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from poserior.errors import InputError
-from poserior.json_files import read_json
+from poserior.json_files import describe, read_json
 
 
 def read_results(path: str | Path) -> list[dict[str, Any]]:
@@ -42,19 +42,6 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
             " give the file of the labels"
         )
     return content
-
-
-def describe(content: Any) -> str:
-    """A few words on what a JSON file holds, for messages.
-
-    >>> describe({"info": 1, "images": []}), describe([]), describe(3)
-    ('the keys info, images', 'an empty list', 'int')
-    """
-    if isinstance(content, dict):
-        return f"the keys {', '.join(map(str, list(content)[:5]))}" if content else "an empty object"
-    if isinstance(content, list):
-        return f"a list of {type(content[0]).__name__}" if content else "an empty list"
-    return type(content).__name__
 
 
 def write_json(path: Path, content: Any) -> None:

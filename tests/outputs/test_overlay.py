@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from poserior import skeletons
-from poserior.inference.overlay import LEFT, MIDDLE, RIGHT, draw_people, keypoint_sides, limb_color
+from poserior.inference import draw_people
+from poserior.outputs.overlay import LEFT, MIDDLE, RIGHT, keypoint_sides, limb_color
 from poserior.structures import Prediction, Region
 
 SKELETON = skeletons.Skeleton(

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from poserior.datasets._images import decode
 from poserior.errors import InputError
+from poserior.pictures import decode
 
 RGB = np.random.default_rng(0).integers(0, 256, (11, 13, 3), np.uint8)
 

@@ -1,0 +1,1 @@
+"""Trained models as ONNX files: the predictor's tensor path as a graph."""

@@ -1,0 +1,1 @@
+"""Prediction with an exported model; needs neither torch nor timm."""
