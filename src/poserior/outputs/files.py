@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from poserior.errors import InputError
-from poserior.json_files import describe, read_json
+from poserior.json_files import check_ids, describe, read_json
 
 
 def read_results(path: str | Path) -> list[dict[str, Any]]:
@@ -23,6 +23,7 @@ def read_results(path: str | Path) -> list[dict[str, Any]]:
             f"expected a list of results {{image_id, category_id, keypoints, score}} in {path},"
             f" found {describe(content)}; write COCO keypoint results"
         )
+    check_ids(content, str(path))
     return content
 
 
@@ -41,6 +42,8 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
             f"expected COCO annotations (lists images and annotations) in {path}, found {describe(content)};"
             " give the file of the labels"
         )
+    for key in ("images", "annotations", "categories"):
+        check_ids(content.get(key) or [], f"{key!r} of {path}")
     return content
 
 
