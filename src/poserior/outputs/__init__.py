@@ -1,6 +1,6 @@
 """Predicted people to files and pictures. Needs no torch."""
 
-from poserior.outputs.files import read_annotations, read_results, replacing, write_json, write_json_list
+from poserior.outputs.files import read_annotations, read_results, replacing, write_bytes, write_json, write_json_list
 from poserior.outputs.overlay import Ellipses, draw_people
 from poserior.outputs.person import Person, coco_entry, region_key
 
@@ -13,6 +13,7 @@ __all__ = [
     "read_results",
     "region_key",
     "replacing",
+    "write_bytes",
     "write_json",
     "write_json_list",
 ]
