@@ -264,13 +264,11 @@ def load_model(folder: Path) -> tuple[Regressor, ModelSpec]:
         if not (folder / name).is_file():
             raise InputError(f"expected a run folder with {name}, found none in {str(folder)!r}; name a finished run")
     try:
-        content = yaml.safe_load((folder / "model.yaml").read_text(encoding="utf-8"))
-        content["skeleton"] = _skeleton(content["skeleton"])
-        content["image_size"] = tuple(content["image_size"])
-        spec = ModelSpec(**content)
-    except (yaml.YAMLError, KeyError, TypeError) as error:
+        spec = _read_spec(yaml.safe_load((folder / "model.yaml").read_text(encoding="utf-8")))
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
-            f"expected a model description in {folder / 'model.yaml'}, found {error}; train again"
+            f"expected a model description in {folder / 'model.yaml'},"
+            f" found {' '.join(str(error).split())}; train again"
         ) from None
     model = build_model(spec)
     try:
@@ -282,6 +280,20 @@ def load_model(folder: Path) -> tuple[Regressor, ModelSpec]:
     for module in model.modules():
         module.training = False
     return model, spec
+
+
+def _read_spec(content: Mapping[str, Any]) -> ModelSpec:
+    parts = ("backbone", "head", "calibrator", "recalibration", "regions", "fitted_on")
+    wrong = [part for part in parts if not isinstance(content.get(part), Mapping | None)]
+    if wrong or not isinstance(content["backbone"]["name"], str) or not isinstance(content["head"], Mapping):
+        raise ValueError(f"no mapping or no name under {', '.join(wrong) or 'backbone, head'}")
+    size = tuple(map(int, content["image_size"]))
+    padding, area = float(content.get("box_padding", 1.25)), float(content.get("area_per_box", BOX_TO_AREA))
+    if len(size) != 2 or min(size) < 8 or not (0 < padding < 100 and 0 < area < 100):
+        raise ValueError(f"image_size {size}, box_padding {padding:g}, area_per_box {area:g}")
+    backbone = {**content["backbone"], "pretrained": False}  # the weights lie beside it: nothing is fetched
+    skeleton = _skeleton(content["skeleton"])
+    return ModelSpec(**{**content, "skeleton": skeleton, "image_size": size, "backbone": backbone})
 
 
 def _skeleton(content: Mapping[str, Any]) -> Skeleton:
