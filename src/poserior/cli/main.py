@@ -1,6 +1,7 @@
 """Which verb was asked for, and what its failures look like."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -35,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 2 for bad input, with one sentence on stderr; 130 where Ctrl-C ended it.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # a broken picture is told in our sentence alone
     if not words or words[0] in ("-h", "--help"):
         print(usage())
         return 0
