@@ -2,11 +2,11 @@
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from poserior import __version__
 from poserior.errors import InputError
 from poserior.outputs.files import replacing, replacing_file
 from poserior.outputs.person import SCHEMA
@@ -126,7 +126,7 @@ def _write_parquet(table: _Table, entries: Iterable[dict[str, Any]], path: Path)
         ) from None
     schema = pa.schema(
         [pa.field(name, kind, nullable) for name, kind, nullable in _types(table, pa)],
-        {"poserior_schema": str(SCHEMA), "skeleton": table.skeleton.name, "poserior_version": __version__},
+        {"poserior_schema": str(SCHEMA), "skeleton": table.skeleton.name, "poserior_version": version("poserior")},
     )
     count = 0
     with replacing_file(path) as temporary, parquet.ParquetWriter(temporary, schema, compression="zstd") as writer:
