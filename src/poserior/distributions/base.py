@@ -88,7 +88,7 @@ class Distribution(TorchDistribution):
         return self.credible_level(self.nodes(count)[0])
 
     def parts(self) -> tuple[Tensor, Tensor, Tensor]:
-        """What the law is made of: weights ``(*batch, M)``, points ``(*batch, M, D)``, covariances ``(*batch, M, D, D)``.
+        """What it is made of: weights ``(*batch, M)``, points ``(*batch, M, D)``, covariances ``(*batch, M, D, D)``.
 
         Of a mixture the innermost components; any other law is one part: its mode and covariance, of weight 1.
         """

@@ -66,7 +66,8 @@ class Video:
         the key frame before `start`.
 
         Raises:
-            InputError: a negative number; while reading: the file is damaged or ends too early.
+            InputError: a negative number; while reading: the file is damaged or cut off (MPEG streams, Matroska and AVI
+                do not tell that from their end).
         """
         if start < 0 or (stop is not None and stop < 0):
             raise InputError(f"expected numbers of pictures from 0, found {start} to {stop}; count from the beginning")
@@ -108,12 +109,13 @@ class Video:
     def _times(self) -> tuple[np.ndarray | None, np.ndarray]:
         """When each picture is shown, in order, and when each key frame is; in the stream's own unit.
 
-        A picture's number is its time's place, for key frames' numbers are not in the file. None if times are missing
-        or double.
+        A picture's number is its time's place, for key frames' numbers are not in the file. None if times are missing,
+        double, or not those of showing.
         """
         with self._opened() as (container, stream):
             shown: list[int | None] = []
             keys: list[int] = []
+            reordered = bool(stream.codec_context.has_b_frames)
             for packet in container.demux(stream):
                 if packet.size == 0:
                     continue
@@ -121,9 +123,11 @@ class Video:
                     keys.append(packet.pts)
                 if not packet.is_discard:
                     shown.append(packet.pts)
-        if any(time is None for time in shown) or len(set(shown)) != len(shown):
+        missing = any(time is None for time in shown) or len(set(shown)) != len(shown)
+        times = np.array([] if missing else shown, np.int64)
+        if missing or (reordered and bool((np.diff(times) > 0).all())):  # AVI has the order of decoding only
             return None, np.zeros(0, np.int64)
-        return np.sort(np.array(shown, np.int64)), np.sort(np.array(keys, np.int64))
+        return np.sort(times), np.sort(np.array(keys, np.int64))
 
     def _pixels(self, frame: Any) -> Frame:
         height, width = self._stored
