@@ -80,38 +80,38 @@ def test_the_doubled_edge_leaves_every_pixel_in_its_place(tmp_path):
 
 
 def test_after_an_exception_nothing_new_is_there(tmp_path):
-    (tmp_path / "a.mp4").write_bytes(b"old")
-    with pytest.raises(RuntimeError, match="stop"), VideoWriter(tmp_path / "a.mp4", 25, (48, 64)) as video:
-        video.write(picture(1, (48, 64)))
-        raise RuntimeError("stop")
-    with (
-        pytest.raises(InputError, match=r"found one of \(64, 48\)"),
-        VideoWriter(tmp_path / "a.mp4", 25, (48, 64)) as video,
-    ):
-        video.write(picture(1, (64, 48)))
-    with (
-        pytest.raises(InputError, match="found none; write at least one"),
-        VideoWriter(tmp_path / "a.mp4", 25, (48, 64)),
-    ):
-        pass
+    path, size = tmp_path / "a.mp4", (48, 64)
+    path.write_bytes(b"old")
+
+    def fill(pictures, stop=False):
+        with VideoWriter(path, 25, size) as video:
+            for rgb in pictures:
+                video.write(rgb)
+            if stop:
+                raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fill([picture(1, size)], stop=True)
+    with pytest.raises(InputError, match=r"found one of \(64, 48\)"):
+        fill([picture(1, size), picture(1, size[::-1])])
+    with pytest.raises(InputError, match="found none; write at least one"):
+        fill([])
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("a.mp4", b"old")]
 
 
-def test_bad_arguments_are_explained(tmp_path, monkeypatch):
-    for path, fps, size in (
-        ("a.avi", 25, (4, 4)),
-        ("a.mp4", 0, (4, 4)),
-        ("a.mp4", float("nan"), (4, 4)),
-        ("a.mp4", 25, (0, 4)),
-    ):
-        with pytest.raises(InputError, match="expected"):
-            VideoWriter(tmp_path / path, fps, size)
+@pytest.mark.parametrize(
+    ("name", "fps", "size"),
+    [("a.avi", 25, (4, 4)), ("a.mp4", 0, (4, 4)), ("a.mp4", float("nan"), (4, 4)), ("a.mp4", 25, (0, 4))],
+)
+def test_bad_arguments_are_explained(tmp_path, name, fps, size):
+    with pytest.raises(InputError, match="expected"):
+        VideoWriter(tmp_path / name, fps, size)
+
+
+def test_folders_that_are_none_and_missing_packages(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="choose another"), VideoWriter(tmp_path / "file" / "a.mp4", 25, (4, 4)):
-        pass
+    with pytest.raises(InputError, match="choose another"):
+        VideoWriter(tmp_path / "file" / "a.mp4", 25, (4, 4)).__enter__()
     monkeypatch.setitem(sys.modules, "av", None)
-    with (
-        pytest.raises(InputError, match=r'pip install "poserior\[video\]"'),
-        VideoWriter(tmp_path / "a.mp4", 25, (4, 4)),
-    ):
-        pass
+    with pytest.raises(InputError, match=r'pip install "poserior\[video\]"'):
+        VideoWriter(tmp_path / "a.mp4", 25, (4, 4)).__enter__()

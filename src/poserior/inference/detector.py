@@ -27,7 +27,7 @@ class Detector:
             of categories is read from it. None for random weights, with the background and people: to train from.
         device: where to run; by default a GPU if there is one.
         threshold: boxes with a lower score are left out.
-        options: passed on to torchvision's builder, e.g. ``min_size=480``.
+        options: passed on to torchvision's builder, e.g. ``min_size=480``; it passes over those it does not know.
 
     Attributes:
         model: torchvision's module, in eval mode; its state dict is what `weights` takes.
@@ -52,7 +52,7 @@ class Detector:
         self.model: nn.Module = _build(name, weights, options).eval().to(self.device)
 
     @torch.no_grad()
-    def __call__(self, images: Sequence[UInt8[np.ndarray, "H W 3"]]) -> list[PictureBoxes]:
+    def __call__(self, images: Sequence[np.ndarray]) -> list[PictureBoxes]:
         """The people in each picture, best first.
 
         Args:
