@@ -17,7 +17,7 @@ from poserior.inference import Detector
 
 SCENES = {"picture_size": (96, 128), "people": (1, 3), "supersample": 1}
 # Small for a quick look: without these options pictures are enlarged to 320 pixels, which suits photographs.
-SMALL = {"min_size": 96, "max_size": 160, "box_batch_size_per_image": 64, "rpn_post_nms_top_n_train": 150}
+SMALL = {"min_size": 96, "max_size": 160, "box_batch_size_per_image": 16, "rpn_post_nms_top_n_train": 100}
 
 
 def train(model: torch.nn.Module, scenes: Figures, seconds: float, rate: float = 5e-4) -> list[float]:
