@@ -26,6 +26,30 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"expected JSON in {path}, found: {error}; correct the file") from None
 
 
+def check_ids(entries: Any, where: str) -> None:
+    """Make sure that every entry is a mapping whose ids, as far as it has them, are whole numbers or names.
+
+    Args:
+        entries: annotations, images, categories or results in COCO's form.
+        where: what messages call their list.
+
+    Raises:
+        InputError: names the entry, the key and what was found.
+    """
+    if not isinstance(entries, list):
+        raise InputError(f"expected a list in {where}, found {type(entries).__name__}; correct the file")
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise InputError(f"expected records in {where}, found {entry!r:.60} as number {number}; correct the file")
+        for key in ("id", "image_id", "category_id"):
+            value = entry.get(key, 0)
+            if not isinstance(value, int | str) or isinstance(value, bool):
+                raise InputError(
+                    f"expected a whole number or a name under {key!r} in {where}, found {value!r:.60} in number"
+                    f" {number}; correct it"
+                )
+
+
 def describe(content: Any) -> str:
     """A few words on what a JSON file holds, for messages.
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import yaml
 from jaxtyping import Float
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from poserior import calibration, heads
@@ -19,6 +19,7 @@ from poserior.calibration import Calibrator, Recalibration, Regions
 from poserior.distributions import Distribution, GaussianKernel
 from poserior.errors import InputError
 from poserior.geometry import BOX_TO_AREA, box_area
+from poserior.outputs import write_bytes
 from poserior.skeletons import Skeleton
 from poserior.structures import Target
 
@@ -244,18 +245,13 @@ def _head_class(path: str) -> type[heads.Head]:
 def save_model(model: Regressor, spec: ModelSpec, folder: Path) -> None:
     """Write ``model.yaml`` and ``model.safetensors``, each whole or not at all; leaves the model in eval mode."""
     model.eval()  # stores a flow's constants
-    folder.mkdir(parents=True, exist_ok=True)
     content = asdict(spec)
     content["image_size"] = list(spec.image_size)
     content["backbone"] = {**content["backbone"], "pretrained": False}
     text = yaml.safe_dump(_plain(content), sort_keys=False)
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
-    partial = folder / ".model.safetensors.partial"
-    save_file(weights, partial)
-    partial.replace(folder / "model.safetensors")
-    partial = folder / ".model.yaml.partial"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(folder / "model.yaml")
+    write_bytes(folder / "model.safetensors", save(weights))
+    write_bytes(folder / "model.yaml", text.encode())
 
 
 def load_model(folder: Path) -> tuple[Regressor, ModelSpec]:

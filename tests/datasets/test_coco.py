@@ -282,7 +282,7 @@ def test_unreadable_pictures_are_named_or_left_out(fake_coco, caplog) -> None:
     for images in (fake_coco.images, fake_coco.tar(), fake_coco.zip()):
         dataset = CocoKeypoints(fake_coco.annotations, images)
         assert dataset[0].image_id == 10
-        with pytest.raises(InputError, match=r"expected an image at .*b\.png, found 300 bytes.*skip_corrupt"):
+        with pytest.raises(InputError, match=r"expected a picture at .*b\.png, found 300 bytes.*skip_corrupt"):
             dataset[1]
         kept = CocoKeypoints(fake_coco.annotations, images, skip_corrupt=True)
         assert (len(kept), kept.num_skipped) == (1, 1)

@@ -1,16 +1,13 @@
-import math
 from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from poserior.calibration import Conformal, RegionScores
 from poserior.ensemble import Ensemble
 from poserior.errors import InputError
 from poserior.inference import Predictor
-from poserior.inference.regions import central_ellipse, weighted_quantile
+from poserior.inference.regions import weighted_quantile
 
 
 def test_quantile_of_equal_weights_is_the_sample_quantile():
@@ -25,18 +22,6 @@ def test_quantile_follows_the_weights():
     assert weighted_quantile(values, weights, 0.9).item() == pytest.approx(4.0)
     assert weighted_quantile(values, weights, 0.2).item() == 1.0
     assert weighted_quantile(values, weights, 0.99).item() == 5.0
-
-
-@given(st.floats(0.05, 20), st.floats(0.05, 20), st.floats(-3.1, 3.1))
-def test_ellipse_of_a_turned_covariance(a, b, angle):
-    cos, sin = math.cos(angle), math.sin(angle)
-    turn = torch.tensor([[cos, -sin], [sin, cos]], dtype=torch.float64)
-    covariance = turn @ torch.diag(torch.tensor([a * a, b * b], dtype=torch.float64)) @ turn.mT
-    _, axes, found = central_ellipse(torch.zeros(2).double(), covariance, torch.tensor(2.0).double())
-    assert axes.tolist() == pytest.approx([2 * max(a, b), 2 * min(a, b)], rel=1e-5)
-    # the end of the major axis lies on the ellipse of Mahalanobis radius 2
-    end = axes[0] * torch.stack([found.cos(), found.sin()])
-    assert float(end @ torch.linalg.inv(covariance) @ end) == pytest.approx(4.0, rel=1e-5)
 
 
 @pytest.fixture

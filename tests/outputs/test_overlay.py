@@ -1,10 +1,14 @@
+import math
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from poserior import skeletons
 from poserior.inference import draw_people
-from poserior.outputs.overlay import LEFT, MIDDLE, RIGHT, keypoint_sides, limb_color
+from poserior.outputs.overlay import LEFT, MIDDLE, RIGHT, central_ellipse, keypoint_sides, limb_color
 from poserior.structures import Prediction, Region
 
 SKELETON = skeletons.Skeleton(
@@ -112,3 +116,15 @@ def test_the_ellipse_of_a_fitted_region_is_drawn_instead():
     drawn = draw_people(grey(720, 800), people)
     assert (drawn[:250] == 90).all()
     assert tuple(drawn[300, 600]) == RIGHT
+
+
+@given(st.floats(0.05, 20), st.floats(0.05, 20), st.floats(-3.1, 3.1))
+def test_ellipse_of_a_turned_covariance(a, b, angle):
+    cos, sin = math.cos(angle), math.sin(angle)
+    turn = np.array([[cos, -sin], [sin, cos]])
+    covariance = turn @ np.diag([a * a, b * b]) @ turn.T
+    _, axes, found = central_ellipse(np.zeros((1, 2)), covariance[None], np.array([2.0]))
+    assert axes[0].tolist() == pytest.approx([2 * max(a, b), 2 * min(a, b)], rel=1e-5)
+    # the end of the major axis lies on the ellipse of Mahalanobis radius 2
+    end = axes[0, 0] * np.array([np.cos(found[0]), np.sin(found[0])])
+    assert end @ np.linalg.inv(covariance) @ end == pytest.approx(4.0, rel=1e-5)

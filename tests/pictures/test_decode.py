@@ -1,4 +1,6 @@
 import io
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -39,6 +41,50 @@ def test_cmyk_looks_as_pillow_shows_it() -> None:
     data = saved(smooth.convert("CMYK"), "JPEG", quality=98)
     expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), int)
     assert np.abs(decode(data, "x") - expected).mean() < 4
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_of_an_animation_the_first_picture_is_taken(kind) -> None:
+    flat = Image.fromarray(np.full((11, 13, 3), (250, 120, 7), np.uint8))
+    options = {"lossless": True} if kind == "WEBP" else {}
+    later = [Image.new("RGB", (13, 11), "blue")]
+    data = saved(flat, kind, save_all=True, append_images=later, **options)
+    assert np.array_equal(decode(data, "x"), np.asarray(flat))
+
+
+def test_grey_with_alpha_one_bit_and_16_bit_grey() -> None:
+    grey = Image.fromarray(RGB[..., 0])
+    assert np.array_equal(decode(saved(grey.convert("LA"), "PNG"), "x")[..., 1], RGB[..., 0])
+    bits = grey.convert("1")
+    assert np.array_equal(decode(saved(bits, "PNG"), "x")[..., 2], np.asarray(bits) * 255)
+    deep = np.random.default_rng(2).integers(0, 65536, (11, 13), np.uint16)
+    for kind in ("PNG", "TIFF"):
+        got = decode(saved(Image.fromarray(deep), kind), "x")
+        assert np.abs(got[..., 0] - deep / 257).max() < 1.01
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "BMP", "PNG"])
+def test_a_header_that_promises_too_many_pixels_is_refused_before_decoding(kind, monkeypatch) -> None:
+    data = bytearray(saved(Image.fromarray(RGB), kind))
+    if kind == "JPEG":
+        start = data.find(b"\xff\xc0")
+        data[start + 5 : start + 9] = struct.pack(">HH", 20000, 30000)
+    elif kind == "BMP":
+        data[18:26] = struct.pack("<ii", 30000, 20000)
+    else:
+        data[16:24] = struct.pack(">II", 30000, 20000)
+        data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    monkeypatch.setattr(cv2, "imdecode", None)  # calling it would fail
+    with pytest.raises(InputError, match=r"at most 268 million pixels at big\.jpg, found 30000 x 20000; make"):
+        decode(bytes(data), "big.jpg")
+
+
+def test_a_very_wide_picture_is_read_whole() -> None:
+    wide = np.zeros((3, 30_000, 3), np.uint8)
+    wide[1, -1] = (9, 200, 40)
+    got = decode(saved(Image.fromarray(wide), "PNG"), "x")
+    assert got.shape == (3, 30_000, 3)
+    assert got[1, -1].tolist() == [9, 200, 40]
 
 
 def test_exif_rotation_is_ignored() -> None:

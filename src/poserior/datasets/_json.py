@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from poserior.errors import InputError
 
+LARGEST = 1e9
+"""No coordinate, side or area of a picture is beyond; not-a-number is not within either."""
+
 
 def entries(content: Any, key: str, path: str | Path) -> list[dict[str, Any]]:
     """The list of records under a key of the file's top."""
@@ -44,23 +47,23 @@ def column(rows: Sequence[dict[str, Any]], key: str, where: str) -> list[Any]:
 def numbers(
     rows: Sequence[dict[str, Any]], values: Sequence[Any], width: int, key: str, where: str
 ) -> NDArray[np.float64]:
-    """Finite numbers as ``(N, width)``; `rows` only name the culprit."""
+    """Numbers within `LARGEST` as ``(N, width)``; `rows` only name the culprit."""
     try:
         array = np.array(values, np.float64).reshape(len(rows), -1)
     except (ValueError, TypeError, OverflowError):
         array = np.empty((len(rows), 0))
-    if array.shape[1] == width and np.isfinite(array).all():
+    if array.shape[1] == width and (np.abs(array) <= LARGEST).all():
         return array
     for i, value in enumerate(values):
         try:
             row = np.array(value, np.float64).ravel()
         except (ValueError, TypeError, OverflowError):
             row = np.empty(0)
-        if len(row) != width or not np.isfinite(row).all():
+        if len(row) != width or not (np.abs(row) <= LARGEST).all():
             found = f"{len(value)} values" if isinstance(value, list) and len(value) != width else f"{value!r:.80}"
             raise InputError(
-                f"expected {width} finite numbers under {key!r} in {where}, found {found} in {_name(rows, i)};"
-                " correct or remove it"
+                f"expected {width} finite numbers under {key!r} (at most {LARGEST:.0e}) in {where}, found {found} in"
+                f" {_name(rows, i)}; correct or remove it"
             )
     return np.empty((0, width))
 

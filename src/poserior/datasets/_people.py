@@ -161,7 +161,8 @@ class PeopleDataset(KeypointDataset):
         return str(self.images.root / self._stored[picture])
 
     def _picture(self, picture: int) -> NDArray[np.uint8]:
-        image = decode(self.images.read(self._stored[picture]), self._source(picture))
+        advice = "restore the file, or set skip_corrupt=True to leave such images out"
+        image = decode(self.images.read(self._stored[picture]), self._source(picture), advice=advice)
         height, width = (int(side) for side in self.pictures.sizes[picture])
         if height and image.shape[:2] != (height, width):
             raise InputError(

@@ -78,7 +78,7 @@ def read_coco(
     chosen = {number for number, _ in categories}
     everything = entries(content, "annotations", path)
     where = f"'annotations' of {path}"
-    of_category = column(everything, "category_id", where)
+    of_category = whole_numbers(everything, column(everything, "category_id", where), "category_id", where).tolist()
     rows = [row for row, number in zip(everything, of_category, strict=True) if number in chosen]
     rows = join_annotations(rows, skeleton)
     del content, everything  # a full COCO file holds gigabytes of outlines as Python objects
@@ -99,14 +99,14 @@ def _read_people(rows: list[dict[str, Any]], pictures: Pictures, skeleton: Skele
     ]
     column([row for row, is_crowd in zip(rows, crowd, strict=True) if not is_crowd], "keypoints", where)
     triples = numbers(rows, points, 3 * count, "keypoints", where).reshape(-1, count, 3)
-    visibility = triples[..., 2].astype(np.int8)
-    wrong = (visibility != triples[..., 2]) | (visibility < 0) | (visibility > 2)
+    wrong = ~np.isin(triples[..., 2], (0, 1, 2))
     if wrong.any():
         i, k = (int(axis[0]) for axis in np.nonzero(wrong))
         raise InputError(
             f"expected a visibility of 0, 1 or 2 for every keypoint in {where}, found {triples[i, k, 2]:g} in id"
             f" {ids[i]}; correct it"
         )
+    visibility = triples[..., 2].astype(np.int8)
     points_xy = np.where(visibility[..., None] > 0, triples[..., :2] + 0.5, 0.0).astype(np.float32)
     must = ~crowd & (visibility > 0).any(1)
     boxes = _boxes(rows, picture, pictures, must, where)
@@ -177,7 +177,8 @@ def _some(names: list[str]) -> str:
 
 def _same_names(names: Any, skeleton: Skeleton) -> bool:
     # "Left Eye", "left-eye" and "left_eye" are one name.
-    plain = [str(name).lower().replace(" ", "_").replace("-", "_") for name in names or ()]
+    listed = names if isinstance(names, list) else ()
+    plain = [str(name).lower().replace(" ", "_").replace("-", "_") for name in listed]
     # COCO-WholeBody's files list the body's names alone.
     lists = [skeleton.keypoints, *([skeleton.parts[0][1]] if part_keys(skeleton) else [])]
     return plain in [[name.lower().replace(" ", "_").replace("-", "_") for name in points] for points in lists]
@@ -194,7 +195,7 @@ def _read_boxes(
     where = f"the boxes of {path}"
     found, chosen = records(read_json(path), where), {number for number, _ in categories}
     scores = numbers(found, column(found, "score", where), 1, "score", where)[:, 0]
-    of_category = column(found, "category_id", where)
+    of_category = whole_numbers(found, column(found, "category_id", where), "category_id", where).tolist()
     keep = np.array([number in chosen for number in of_category], bool) & (scores >= min_score)
     index = np.flatnonzero(keep)
     picture = _pictures_of([found[i] for i in index], pictures, where)

@@ -128,7 +128,7 @@ def results_to_evaluation(
         name=name,
         skeleton=skeleton,
         image_id=tuple(people[p]["image_id"] for p, _ in pairs),
-        annotation_id=tuple(int(people[p].get("id", p)) for p, _ in pairs),
+        annotation_id=tuple(_number(people[p].get("id"), p) for p, _ in pairs),
         keypoints=(said[r_index, :, :2] + 0.5).float(),
         confidence=confidence.float(),
         score=score[r_index].float(),
@@ -137,6 +137,11 @@ def results_to_evaluation(
         area=area[p_index].float(),
         box_xyxy=box_xyxy[p_index].float(),
     )
+
+
+def _number(annotation_id: Any, position: int) -> int:
+    """An annotation's id; its position where it has none or a name."""
+    return annotation_id if isinstance(annotation_id, int) else position
 
 
 def _triples(entries: Sequence[Mapping[str, Any]], skeleton: Skeleton, kind: str) -> Float[Tensor, "N K 3"]:

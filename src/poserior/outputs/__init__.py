@@ -5,6 +5,7 @@ from poserior.outputs.files import (
     read_results,
     replacing,
     replacing_file,
+    write_bytes,
     write_json,
     write_json_list,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "replacing",
     "replacing_file",
     "table_columns",
+    "write_bytes",
     "write_json",
     "write_json_list",
     "write_table",

@@ -3,12 +3,12 @@
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from poserior.errors import InputError
-from poserior.json_files import describe, read_json
+from poserior.json_files import check_ids, describe, read_json
 
 
 def read_results(path: str | Path) -> list[dict[str, Any]]:
@@ -23,6 +23,7 @@ def read_results(path: str | Path) -> list[dict[str, Any]]:
             f"expected a list of results {{image_id, category_id, keypoints, score}} in {path},"
             f" found {describe(content)}; write COCO keypoint results"
         )
+    check_ids(content, str(path))
     return content
 
 
@@ -41,7 +42,30 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
             f"expected COCO annotations (lists images and annotations) in {path}, found {describe(content)};"
             " give the file of the labels"
         )
+    for key in ("images", "annotations", "categories"):
+        check_ids(content.get(key) or [], f"{key!r} of {path}")
     return content
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name, then give it its own.
+
+    Raises:
+        InputError: the folder cannot be made or written, or the disk is full; nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"expected to write the {len(data)} bytes of {path}, found {error.strerror}; make room, or choose another"
+            " folder"
+        ) from None
+    finally:
+        with suppress(OSError):  # the folder itself may be what is missing
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:

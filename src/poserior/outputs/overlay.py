@@ -115,13 +115,13 @@ def gaussian_ellipses(person: Person, level: float) -> Ellipses:
 
 
 def central_ellipse(
-    center: Float[np.ndarray, "*B 2"], covariance: Float[np.ndarray, "*B 2 2"], radius: Float[np.ndarray, "*B"]
-) -> tuple[Float[np.ndarray, "*B 2"], Float[np.ndarray, "*B 2"], Float[np.ndarray, "*B"]]:
+    center: Float[np.ndarray, "K 2"], covariance: Float[np.ndarray, "K 2 2"], radius: Float[np.ndarray, "K"]
+) -> tuple[Float[np.ndarray, "K 2"], Float[np.ndarray, "K 2"], Float[np.ndarray, "K"]]:
     """Centre, half-axes ``(major, minor)`` and the major axis's angle (radians, clockwise on the screen).
 
-    >>> _, axes, angle = central_ellipse(np.zeros(2), np.diag([4.0, 9.0]), np.array(2.0))
+    >>> _, axes, angle = central_ellipse(np.zeros((1, 2)), np.diag([4.0, 9.0])[None], np.array([2.0]))
     >>> axes.tolist(), abs(round(angle.item(), 4))
-    ([6.0, 4.0], 1.5708)
+    ([[6.0, 4.0]], 1.5708)
     """
     values, vectors = np.linalg.eigh(covariance)
     axes = np.sqrt(np.maximum(values, 0))[..., ::-1] * radius[..., None]

@@ -1,6 +1,5 @@
 """Boxes to look for people in, from a detector's results or from COCO annotations."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from poserior.errors import InputError
-from poserior.json_files import describe, read_json
+from poserior.json_files import check_ids, describe, read_json
+
+_LARGEST = 1e9  # not-a-number is not within either
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,7 @@ class BoxFile:
                 " give image_id, bbox and score for each box"
             )
         self.path = path
+        check_ids(entries, str(path))
         categories = content.get("categories", []) if isinstance(content, dict) else []
         try:
             self._ids: dict[str, int | str] = {Path(str(image["file_name"])).name: image["id"] for image in images}
@@ -59,11 +61,11 @@ class BoxFile:
             for row in rows:
                 x, y, width, height = map(float, row["bbox"])
                 score = float(row.get("score", 1.0))
-                if not all(map(math.isfinite, (x, y, width, height, score))):
-                    raise ValueError("a box or score that is not a finite number")
+                if not all(abs(value) <= _LARGEST for value in (x, y, width, height, score)):
+                    raise ValueError(f"a box or score that is no number within +-{_LARGEST:.0e}")
                 if width > 0 and height > 0:
                     grouped.setdefault(row["image_id"], []).append(([x, y, x + width, y + height], score))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(
                 f"expected image_id, bbox [x, y, width, height] and score for each box in {path},"
                 f" found {_reason(error)}; correct the file"

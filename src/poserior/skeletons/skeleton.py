@@ -158,7 +158,7 @@ def _parts(content: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return parts
 
 
-def _position(points: tuple[str, ...], point: str) -> int:
-    if point not in points:
+def _position(points: tuple[str, ...], point: Any) -> int:
+    if not isinstance(point, str) or point not in points:
         raise ValueError(f"it speaks of the keypoint {point!r}, which it does not list")
     return points.index(point)
