@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from poserior import skeletons
-from poserior.structures import Prediction, Region, Target
+from poserior.structures import Modes, Prediction, Region, Target
 
 LSP = skeletons.load("lsp14")
 
@@ -113,3 +113,24 @@ def test_regions_are_keys_of_their_own_rounded_up_and_never_infinite() -> None:
     assert json.loads(json.dumps(entry, allow_nan=False)) == entry
     assert prediction(regions=regions).to_dict()["regions"][0.975]["level"] == level.tolist()
     assert not [key for key in prediction().to_coco() if key.startswith("region")]
+
+
+def test_modes_are_triples_of_each_keypoint_where_there_are_several() -> None:
+    points, weights = torch.zeros(14, 3, 2), torch.zeros(14, 3)
+    points[:, 0], weights[:, 0] = torch.tensor([1.5, 2.5]), 1.0
+    points[4, 1], weights[4] = torch.tensor([20.25, 0.0]), torch.tensor([0.75, 0.25, 0.0])
+    person = prediction(modes=Modes(points, weights))
+    entry = person.to_coco()
+    assert entry["modes"][0] == [[1.0, 2.0, 1.0]]
+    assert entry["modes"][4] == [[1.0, 2.0, 0.75], [19.75, -0.5, 0.25]]  # indices again, and no padding
+    assert len(entry["modes"]) == 14
+    assert json.loads(json.dumps(entry)) == entry
+    plain = person.to_dict()
+    assert plain["modes"]["keypoints"][4][1] == [20.25, 0.0]
+    assert plain["modes"]["weights"][4] == [0.75, 0.25, 0.0]
+    assert "modes" not in prediction().to_coco()
+    assert prediction().to_dict()["modes"] is None
+
+
+def test_entries_say_which_schema_they_have() -> None:
+    assert prediction().to_coco()["schema"] == 2

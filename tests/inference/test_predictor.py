@@ -194,3 +194,21 @@ def test_a_saved_run_predicts_as_before(tmp_path):
     assert bool((torch.linalg.eigvalsh(after.covariance) > 0).all())
     with pytest.raises(InputError, match=r"model\.yaml"):
         load(tmp_path / "nowhere")
+
+
+def test_halves_of_the_flip_test_that_disagree_are_two_modes(planted):
+    predictor = Predictor(planted.model(planted.Planted(LOC, SCALE)), planted.spec(), True, device="cpu")
+    ((turned,),) = predictor([picture()], [BOX])
+    assert turned.modes is not None
+    # The hands: 0.1, -0.2 of the left one, and the right one's 0, 0 mirrored, many standard deviations apart.
+    expected = [[115, 50], [115 + 0.1 * 37.5, 50 - 0.2 * 50]]
+    assert np.array(sorted(turned.modes.keypoints[0].tolist())) == pytest.approx(np.array(sorted(expected)), abs=1e-3)
+    assert turned.modes.weights[0].tolist() == [0.5, 0.5]
+    # The nose at -0.5 and, mirrored, 0.5: five standard deviations of 0.2 apart.
+    nose = [[115 - 0.5 * 37.5, 75], [115 + 0.5 * 37.5, 75]]
+    assert np.array(sorted(turned.modes.keypoints[2].tolist())) == pytest.approx(np.array(nose), abs=1e-3)
+    assert len(turned.to_coco()["modes"]) == 3
+    alone = Predictor(planted.model(planted.Planted(LOC, SCALE)), planted.spec(), False, device="cpu")
+    assert alone([picture()], [BOX])[0][0].modes is None
+    agreeing = Predictor(planted.model(planted.Planted([[0.0, 0.1]] * 3, SCALE)), planted.spec(), True, device="cpu")
+    assert agreeing([picture()], [BOX])[0][0].modes is None

@@ -1,4 +1,4 @@
-"""Keypoint R-CNN with densities: detection and pose in one network. The only place that imports torchvision's."""
+"""Keypoint R-CNN with densities: detection and pose in one network. The only place that imports it from torchvision."""
 
 from poserior.rcnn.model import KeypointRCNN, keypoint_rcnn
 from poserior.rcnn.roi import RoIHeads, from_roi, to_roi
