@@ -1,11 +1,11 @@
 """Reading and writing the JSON files of predictions and evaluations."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 from poserior.errors import InputError
 from poserior.json_files import describe, read_json
@@ -70,7 +70,7 @@ def replacing(path: Path) -> Iterator[IO[str]]:
     Raises:
         InputError: the folder cannot be made or written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = temporary.open("w", encoding="utf-8")

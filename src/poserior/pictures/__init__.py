@@ -2,7 +2,7 @@
 
 from poserior.pictures.boxes import BoxFile, PictureBoxes
 from poserior.pictures.decode import CorruptImageError, decode
-from poserior.pictures.find import SUFFIXES, Picture, find_pictures, read_picture
+from poserior.pictures.find import SUFFIXES, Picture, Pictures, find_pictures, read_picture, short_names
 
 __all__ = [
     "SUFFIXES",
@@ -10,7 +10,9 @@ __all__ = [
     "CorruptImageError",
     "Picture",
     "PictureBoxes",
+    "Pictures",
     "decode",
     "find_pictures",
     "read_picture",
+    "short_names",
 ]
