@@ -18,6 +18,10 @@ class RegionLike(Protocol):
     def radius(self) -> Any:
         """``(K,)`` Mahalanobis radii."""
 
+    @property
+    def level(self) -> Any:
+        """``(K,)`` credible levels."""
+
 
 @runtime_checkable
 class Person(Protocol):
@@ -91,6 +95,26 @@ def coco_entry(person: Person, category_id: int = 1) -> dict[str, Any]:
         },
     }
     return entry if person.area is None else {**entry, "area": round(float(person.area), 3)}
+
+
+def person_dict(person: Person) -> dict[str, Any]:
+    """Plain numbers and lists, in the library's own convention (continuous pixels, boxes as two corners)."""
+    return {
+        "image_id": person.image_id,
+        "skeleton": person.skeleton.name,
+        "keypoint_names": list(person.skeleton.keypoints),
+        "keypoints": person.keypoints.tolist(),
+        "covariance": person.covariance.tolist(),
+        "visibility": person.visibility.tolist(),
+        "confidence": person.confidence.tolist(),
+        "score": float(person.score),
+        "box_xyxy": person.box_xyxy.tolist(),
+        "regions": {
+            coverage: {"radius": region.radius.tolist(), "level": region.level.tolist()}
+            for coverage, region in person.regions.items()
+        },
+        "area": None if person.area is None else float(person.area),
+    }
 
 
 def region_key(coverage: float) -> str:
