@@ -43,25 +43,23 @@ class RegionTable:
         """
         if coverage is not None and not 0 < coverage < 1:
             raise InputError(f"expected a coverage of regions between 0 and 1, found {coverage:g}; give 0.9 for 90 %")
-        rows: Any = (content or {}).get("coverages", {})
+        promise = COVERAGE if coverage is None else coverage
         try:
-            known = {round(float(row["coverage"]), 9): row for row in rows}
-            if (row := known.get(round(COVERAGE if coverage is None else coverage, 9))) is not None and content:
-                edges = np.array(content["edges"], np.float32).reshape(num_keypoints, -1)
+            radii = {round(float(key), 9): rows for key, rows in content["radii"].items()} if content else {}
+            if content and (found := radii.get(round(promise, 9))) is not None:
+                levels = {round(float(key), 9): rows for key, rows in content["levels"].items()}
+                edges = _numbers(content["log_area_edges"], -np.inf).reshape(num_keypoints, -1)
                 shape = (edges.shape[1] + 1, num_keypoints)
-                bounds = (
-                    np.array([[np.inf if value is None else value for value in values] for values in row[name]])
-                    for name in ("radius", "level")
-                )
-                return cls(float(row["coverage"]), edges, *(part.reshape(shape) for part in bounds))
-        except (KeyError, TypeError, ValueError) as error:
+                level = _numbers(levels[round(promise, 9)], np.inf)
+                return cls(promise, edges, _numbers(found, np.inf).reshape(shape), level.reshape(shape))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"the regions of {path} cannot be used ({error}); export the run again") from None
         if coverage is None:
             return None
+        told = f"those of {', '.join(f'{value:g}' for value in radii)}" if radii else "none (or none for its flip test)"
         raise InputError(
-            f"expected regions of coverage {coverage:g} in {path}, found"
-            f" {', '.join(f'{value:g}' for value in known) or 'none'}; fit some with `poserior calibrate --method"
-            " conformal` and export again"
+            f"expected regions of coverage {coverage:g} in {path}, found {told}; ask for one of these, or fit some with"
+            " `poserior calibrate --method conformal` and export again"
         )
 
     def of(self, area: Float32[np.ndarray, "B"]) -> list[dict[float, PortableRegion]]:
@@ -75,3 +73,9 @@ class RegionTable:
         return [
             {self.coverage: PortableRegion(self._radius[row, keypoint], self._level[row, keypoint])} for row in group
         ]
+
+
+def _numbers(rows: Any, null: float) -> np.ndarray:
+    """Nested lists to numbers; JSON has no infinity, so null stands for it."""
+    flat = [[null if value is None else value for value in row] for row in rows]
+    return np.array(flat, np.float32)
