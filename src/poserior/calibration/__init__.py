@@ -1,6 +1,6 @@
 """From a density to a confidence that can be trusted."""
 
-from poserior.calibration.base import Calibrator, Recalibration, Regions
+from poserior.calibration.base import Calibrator, Recalibration, Regions, SizeTable
 from poserior.calibration.ccnet import CCNet
 from poserior.calibration.closed_forms import (
     blob_oks,
@@ -42,6 +42,7 @@ __all__ = [
     "ScaleCalibration",
     "ShiftWeights",
     "SigmaEstimate",
+    "SizeTable",
     "anchored",
     "blob_oks",
     "conformal_quantile",

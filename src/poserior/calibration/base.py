@@ -1,6 +1,7 @@
 """The contracts of what is fitted to make a density, its confidence and its regions mean what they say."""
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -64,6 +65,21 @@ class Recalibration(nn.Module, ABC):
         """
 
 
+class SizeTable(NamedTuple):
+    """Regions as numbers: G size groups of every keypoint.
+
+    Attributes:
+        edges: ``(K, G - 1)``, logarithms of areas in square image pixels; an object belongs to the group whose number
+            is that of the edges not above its own. Minus infinity where a keypoint has no groups.
+        radii: ``(G, K)``, see `Regions.radii`.
+        levels: ``(G, K)``, see `Regions.levels`.
+    """
+
+    edges: Float[Tensor, "K E"]
+    radii: Float[Tensor, "G K"]
+    levels: Float[Tensor, "G K"]
+
+
 class Regions(nn.Module, ABC):
     """How large a region has to be to hold the label with a promised probability; fitted after training."""
 
@@ -84,3 +100,11 @@ class Regions(nn.Module, ABC):
             coverage: the promised probability, in (0, 1).
             area: the objects' areas in square image pixels.
         """
+
+    def by_size(self, coverage: float) -> SizeTable | None:  # noqa: ARG002  # not all regions come in groups
+        """The same as a table, to be used without this library; None for regions that are no table of size groups.
+
+        Args:
+            coverage: the promised probability, in (0, 1).
+        """
+        return None

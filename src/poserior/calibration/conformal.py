@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from poserior.calibration.base import Regions
-from poserior.calibration.conformal_quantiles import group_edges, grouped_quantile, sorted_by_group
+from poserior.calibration.base import Regions, SizeTable
+from poserior.calibration.conformal_quantiles import group_bounds, group_edges, grouped_quantile, sorted_by_group
 from poserior.distributions import Distribution
 from poserior.errors import InputError
 
@@ -111,6 +111,10 @@ class Conformal(Regions):
 
     def radii(self, coverage: float, area: Float[Tensor, "B"]) -> Float[Tensor, "B K"]:
         return self._quantile(self.radii_sorted, coverage, area)
+
+    def by_size(self, coverage: float) -> SizeTable:
+        radii, levels = (group_bounds(part, self.counts, coverage) for part in (self.radii_sorted, self.levels_sorted))
+        return SizeTable(self.edges, radii, levels.clamp_max(1))
 
     def _quantile(self, scores: Tensor, coverage: float, area: Tensor) -> Tensor:
         size = area.to(self.edges).log()[:, None].expand(-1, len(self.edges))

@@ -151,12 +151,14 @@ def grouped_quantile(
         covariate: of the test points.
         coverage: the promised probability, in (0, 1).
     """
+    return group_bounds(scores, counts, coverage).gather(0, group_of(covariate, edges))
+
+
+def group_bounds(scores: Float[Tensor, "L K M"], counts: Int[Tensor, "L K"], coverage: float) -> Float[Tensor, "G K"]:
+    """The bounds of every group, as `grouped_quantile` gives them to points of that group."""
     checked_coverage(coverage)
     ranks = ((counts + 1).double() * (coverage * (1 - ROUNDING))).ceil().long()
     enough = ranks <= counts
     bounds = scores.gather(-1, (ranks - 1).clamp(0, scores.shape[-1] - 1)[..., None])[..., 0]
     bounds = torch.where(enough, bounds, math.inf)
-    if not edges.shape[1]:
-        return bounds[0].expand(len(covariate), -1)
-    of_group = bounds[1:].gather(0, group_of(covariate, edges))
-    return torch.where(enough[1:].all(0), of_group, bounds[0])
+    return bounds if len(bounds) == 1 else torch.where(enough[1:].all(0), bounds[1:], bounds[0])

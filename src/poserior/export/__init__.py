@@ -1,1 +1,5 @@
 """Trained models as ONNX files: the predictor's tensor path as a graph."""
+
+from poserior.export.onnx_file import Exported, checked_output, export_model, export_onnx
+
+__all__ = ["Exported", "checked_output", "export_model", "export_onnx"]
