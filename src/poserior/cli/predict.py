@@ -1,8 +1,7 @@
 """``poserior predict``: keypoints with error bars of the people in pictures."""
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import ActionYesNo, ArgumentParser, Namespace
 
@@ -18,7 +17,9 @@ SUMMARY = "predict keypoints, covariances and confidences of the people in pictu
 def parser() -> ArgumentParser:
     """The verb's options."""
     verb = ArgumentParser(prog="poserior predict", description=SUMMARY)
-    verb.add_argument("inputs", type=str, nargs="+", metavar="INPUT", help="pictures, folders, patterns, .tar archives")
+    verb.add_argument(
+        "inputs", type=str, nargs="+", metavar="INPUT", help="pictures, folders, patterns, .tar archives, videos"
+    )
     verb.add_argument(
         "--run", type=str, required=True, help="a trained run's folder (A,B is their ensemble), or an exported .onnx"
     )
@@ -30,12 +31,28 @@ def parser() -> ArgumentParser:
         help="people's boxes: COCO annotations or a JSON list of detections (default: a picture is one person)",
     )
     verb.add_argument(
+        "--detector",
+        type=str | None,
+        default=None,
+        help="find people with one of torchvision's detectors, e.g. fasterrcnn_mobilenet_v3_large_320_fpn",
+    )
+    verb.add_argument(
+        "--detector-weights",
+        type=str | None,
+        default=None,
+        help="file of its weights (default: torchvision's, downloaded once)",
+    )
+    verb.add_argument("--detector-threshold", type=float, default=0.5, help="score from which its boxes count")
+    verb.add_argument(
         "--output", type=str, default="predictions", help="folder for results.json and overlays/; a job that was"
         " begun there goes on"
     )  # fmt: skip
     verb.add_argument("--overwrite", action="store_true", help="begin anew where --output holds another job's results")
-    _yes_no(verb, "--flip-test", True, "fuse the mirrored crop")
-    _yes_no(verb, "--overlays", True, "draw overlays/<name>.jpg")
+    _yes_no(verb, "--flip-test", None, "fuse the mirrored crop (default: yes; an .onnx file does as exported)")
+    _yes_no(verb, "--overlays", True, "draw overlays/<name>.jpg (not for videos)")
+    verb.add_argument("--csv", action="store_true", help="write results.csv too, one row per person")
+    verb.add_argument("--parquet", action="store_true", help="write results.parquet too, one row per person")
+    verb.add_argument("--video", action="store_true", help="write videos/<name>.mp4 too, with the people drawn in")
     verb.add_argument(
         "--regions",
         type=float | None,
@@ -63,10 +80,22 @@ def parser() -> ArgumentParser:
         help="do only the parts of shard I/N, I from 0; auto asks torchrun's or a Slurm array's environment",
     )
     verb.add_argument("--join", action="store_true", help="only join the parts that shards have left")
+    verb.add_argument(
+        "--engine",
+        type=Literal["local", "ray"],
+        default="local",
+        help="ray shares the parts out to a Ray cluster (RAY_ADDRESS), or to processes of this machine",
+    )
+    verb.add_argument(
+        "--workers",
+        type=int | None,
+        default=None,
+        help="with ray: workers with a model each (default: one per GPU, else per two cores)",
+    )
     return verb
 
 
-def _yes_no(verb: ArgumentParser, name: str, default: bool, text: str) -> None:
+def _yes_no(verb: ArgumentParser, name: str, default: bool | None, text: str) -> None:
     verb.add_argument(name, action=ActionYesNo(yes_prefix="", no_prefix="no-"), default=default, help=text)
 
 
@@ -74,73 +103,96 @@ def run(args: Namespace) -> int:
     """Predict what is not done yet, join it to ``results.json``, print where it is."""
     from poserior import jobs
 
+    _check(args)
     job = _job(args)
-    if args.overwrite and (args.shard or args.join):
-        raise InputError("expected --overwrite without --shard and --join, found both; remove the folder first")
     sources = jobs.Sources(job)
+    if args.video and not sources.videos:
+        raise InputError("expected a video among the inputs for --video, found none; leave it out")
     folder = jobs.JobFolder(job.folder)
     description = jobs.describe_job(job, len(sources), sources.fingerprint())
     begun = not args.overwrite and folder.check(description)
     if begun and folder.results.exists():
         folder.tidy()
-        print(f"already finished; results.json is in {folder.path} (--overwrite begins anew)")
+        print(f"already finished; results.json is in {args.output} (--overwrite begins anew)")
+        _extras(args, folder, sources)
         return 0
     mine = jobs.share(sources.parts, jobs.parse_shard(args.shard)) if args.shard else sources.parts
     todo = [] if args.join else folder.missing(mine) if begun else mine
     if begun and not args.join:
         print(f"going on: {len(mine) - len(todo)} of {len(mine)} parts are done", file=sys.stderr)
     if todo:
-        _predict(job, sources, folder, description, todo, mine, args.overwrite)
-    return _finish(job, sources, folder, args)
+        _predict(args, job, sources, folder, description, todo, mine)
+    missing = folder.missing(sources.parts)
+    if args.shard and missing and not folder.results.exists():
+        there = len(sources.parts) - len(missing)
+        print(f"this shard is done; {there} of all {len(sources.parts)} parts are there, the last shard joins them")
+        return 0
+    total = jobs.join(job, sources)
+    files = "results.json and overlays" if job.overlays else "results.json"
+    print(f"{total.people} people in {len(sources)} pictures; {files} are in {args.output}")
+    _extras(args, folder, sources)
+    return 0
+
+
+def _check(args: Namespace) -> None:
+    if args.overwrite and (args.shard or args.join):
+        raise InputError("expected --overwrite without --shard and --join, found both; remove the folder first")
+    if args.detector_weights is not None and args.detector is None:
+        raise InputError("expected --detector with --detector-weights, found none; name the detector")
+    if args.workers is not None and args.engine != "ray":
+        raise InputError("expected --workers with --engine ray, found it without; leave it out")
 
 
 def _job(args: Namespace) -> "Job":
     from poserior.jobs import Job
 
-    return Job(
-        inputs=tuple(args.inputs),
-        run=tuple(map(str, runs_of(args.run))),
-        **{name: args[name] for name in Job.options() if name in args},
-    ).absolute()
+    runs = tuple(map(str, runs_of(args.run)))
+    options = {name: args[name] for name in Job.options()}
+    if options["flip_test"] is None and not any(run.endswith(".onnx") for run in runs):
+        options["flip_test"] = True
+    return Job(inputs=tuple(args.inputs), run=runs, **options).absolute()
 
 
 def _predict(
+    args: Namespace,
     job: "Job",
     sources: "Sources",
     folder: "JobFolder",
     description: dict[str, Any],
     todo: "list[Part]",
     mine: "list[Part]",
-    overwrite: bool,
 ) -> None:
     from tqdm import tqdm
 
     from poserior.jobs import Worker
 
     worker = Worker(job, sources)
-    if overwrite:
+    if args.overwrite:
         folder.clear()
-    folder.begin(description)
+    folder.begin(description, worker.predictor.spec.skeleton)
     total, left = sum(map(len, mine)), sum(map(len, todo))
     with tqdm(total=total, initial=total - left, desc="predict", unit=" pictures", file=sys.stderr) as bar:
+        if args.engine == "ray":
+            from poserior.jobs.cluster import run_on_ray
+
+            del worker
+            run_on_ray(job, todo, args.workers, bar.update, lambda text: bar.write(text, file=sys.stderr))
+            return
         worker.say, worker.advance = lambda text: bar.write(text, file=sys.stderr), lambda: _step(bar)
         for _ in worker.run(todo):
             pass
 
 
-def _finish(job: "Job", sources: "Sources", folder: "JobFolder", args: Namespace) -> int:
-    from poserior.jobs import join
-
-    missing = folder.missing(sources.parts)
-    if args.shard and missing and not folder.results.exists():
-        there = len(sources.parts) - len(missing)
-        print(f"this shard is done; {there} of all {len(sources.parts)} parts are there, the last shard joins them")
-        return 0
-    total = join(job, sources)
-    files = "results.json and overlays" if job.overlays else "results.json"
-    print(f"{total.people} people in {len(sources)} pictures; {files} are in {Path(job.output)}")
-    return 0
-
-
 def _step(bar: Any) -> None:
     bar.update()
+
+
+def _extras(args: Namespace, folder: "JobFolder", sources: "Sources") -> None:
+    """Tables and drawn videos, which are made of the joined results, at the end or any time later."""
+    from poserior import jobs
+
+    suffixes = [suffix for suffix, asked in ((".csv", args.csv), (".parquet", args.parquet)) if asked]
+    made = jobs.write_tables(folder, suffixes) if suffixes else []
+    made += jobs.draw_videos(folder, sources) if args.video else []
+    for path in made:
+        print(f"wrote {path.relative_to(folder.path)}")

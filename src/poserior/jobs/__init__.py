@@ -1,5 +1,6 @@
 """Prediction of many pictures in parts that can be resumed, repeated and shared out. Importing it needs no torch."""
 
+from poserior.jobs.extras import draw_videos, write_tables
 from poserior.jobs.folder import JobFolder, Summary, describe_job
 from poserior.jobs.job import Job, Part
 from poserior.jobs.joining import join
@@ -15,9 +16,11 @@ __all__ = [
     "Summary",
     "Worker",
     "describe_job",
+    "draw_videos",
     "join",
     "parse_shard",
     "plan",
     "run_part",
     "share",
+    "write_tables",
 ]

@@ -12,6 +12,7 @@ from poserior import outputs
 from poserior.errors import InputError
 from poserior.jobs.job import FREE, Job, Part
 from poserior.json_files import read_json
+from poserior.skeletons import Skeleton
 
 FORMAT_VERSION = 1
 
@@ -74,10 +75,22 @@ class JobFolder:
             )
         return True
 
-    def begin(self, description: dict[str, Any]) -> None:
-        """Write down what is asked for."""
-        outputs.write_json(self.job, description)
+    def begin(self, description: dict[str, Any], skeleton: Skeleton) -> None:
+        """Write down what is asked for, and what the answers' keypoints are."""
+        outputs.write_json(self.job, {**description, "skeleton": asdict(skeleton)})
         self.check(description)  # another job may have begun at the same moment
+
+    def skeleton(self) -> Skeleton:
+        """What the results' keypoints are.
+
+        Raises:
+            InputError: ``job.json`` does not say.
+        """
+        content = read_json(self.job)
+        try:
+            return Skeleton(**{key: _tuples(value) for key, value in content["skeleton"].items()})
+        except (TypeError, KeyError, AttributeError) as error:
+            raise InputError(f"expected a skeleton in {self.job}, found {error}; begin the job anew") from None
 
     def tidy(self) -> None:
         """Remove what a job that was stopped at the very end has left."""
@@ -167,6 +180,10 @@ def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
         if before.get("files_sha256", {}).get(path) != digest:
             return f"{path} changed"
     return ""
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _words(value: Any) -> str:

@@ -25,7 +25,7 @@ class Job:
         detector: the name of a person detector.
         detector_weights: its weights' file; its usual ones by default.
         detector_threshold: the score from which its boxes count.
-        flip_test: fuse the mirrored crop.
+        flip_test: fuse the mirrored crop; None does as a file was exported.
         overlays: write a drawn copy of each picture.
         regions: coverage of the fitted regions.
         score_threshold: leave out people that score less.
@@ -45,7 +45,7 @@ class Job:
     detector: str | None = None
     detector_weights: str | None = None
     detector_threshold: float | int = 0.5
-    flip_test: bool = True
+    flip_test: bool | None = True
     overlays: bool = True
     regions: float | int | None = None
     score_threshold: float | int = 0.0

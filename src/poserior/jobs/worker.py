@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,8 +17,9 @@ import numpy as np
 from poserior.errors import InputError
 from poserior.jobs.duplicates import without_duplicates
 from poserior.jobs.folder import JobFolder, Summary
+from poserior.jobs.frames import Frame
 from poserior.jobs.job import Job, Part
-from poserior.jobs.models import drawing, load_predictor
+from poserior.jobs.models import drawing, in_groups, load_detector, load_predictor
 from poserior.jobs.readahead import read_ahead
 from poserior.jobs.sources import Readable, Sources
 from poserior.outputs import Person, coco_entry
@@ -34,6 +36,12 @@ class Found(NamedTuple):
     picture: Readable
     boxes: PictureBoxes | None
     wanted: bool
+
+    @property
+    def image_id(self) -> int | str:
+        """What results call the picture: as its file of boxes does, else by its name."""
+        named = self.boxes is None or isinstance(self.picture, Frame)
+        return self.picture.name if named or self.boxes is None else self.boxes.image_id
 
 
 Read = tuple[Found, np.ndarray]
@@ -70,7 +78,7 @@ class Worker:
                 f"expected boxes for at least one of the {len(self.sources)} pictures in {job.boxes}, found none; their"
                 " images list, or their image_id, must name the pictures' files"
             )
-        self.predictor = load_predictor(job)
+        self.predictor, self.detector = load_predictor(job), load_detector(job)
         self._draw = drawing(job)
 
     def run(self, parts: Iterable[Part]) -> Iterator[tuple[Part, Summary]]:
@@ -112,18 +120,18 @@ class Worker:
     ) -> Iterator[dict[str, Any]]:
         """The results of a part, as they come."""
         drawings: list[Future[None]] = []
-        for chunk in self._chunks(self._good(items, tally)):
+        for chunk in self._chunks(self._with_boxes(self._good(items, tally))):
             boxes = [found.boxes for found, _ in chunk]
             people = self.predictor(
                 [image for _, image in chunk],
                 boxes=[None if found is None else found.box_xyxy for found in boxes],
                 scores=[None if found is None else found.score for found in boxes],
-                image_ids=[found.picture.name if found.boxes is None else found.boxes.image_id for found, _ in chunk],
+                image_ids=[found.image_id for found, _ in chunk],
             )
             _wait(drawings)
             for (found, image), everybody in zip(chunk, people, strict=True):
                 shown = self._shown(everybody)
-                if self.job.overlays:
+                if self.job.overlays and not isinstance(found.picture, Frame):
                     drawings.append(drawers.submit(self._overlay, found.picture.name, image, shown))
                 tally.people += len(shown)
                 yield from map(coco_entry, shown)
@@ -134,10 +142,12 @@ class Worker:
     def _good(self, items: Iterable[tuple[Found, np.ndarray | InputError | None]], tally: "_Tally") -> Iterator[Read]:
         """The pictures that could be read, the others told and counted."""
         for found, image in items:
-            tally.pictures += 1
+            tally.pictures += image is not None or not found.wanted
             if isinstance(image, np.ndarray):
                 yield found, image
                 continue
+            if image is None and found.wanted:
+                continue  # the end of a video whose file promises more
             if image is None:
                 self.say(f"{found.picture.name}: no boxes in {self.job.boxes}, left out")
                 tally.left_out += 1
@@ -147,6 +157,17 @@ class Worker:
             else:
                 raise InputError(f"{image}, or pass --skip-unreadable") from None
             self.advance()
+
+    def _with_boxes(self, read: Iterator[Read]) -> Iterator[Read]:
+        """The pictures with the boxes that the detector finds in them, if there is one."""
+        if self.detector is None:
+            yield from read
+            return
+        for group in in_groups(read):
+            boxes = self.detector([image for _, image in group])
+            for (found, image), here in zip(group, boxes, strict=True):
+                yield found._replace(boxes=replace(here, image_id=found.picture.name)), image
+            del group, image
 
     def _chunks(self, read: Iterable[Read]) -> Iterator[list[Read]]:
         chunk: list[Read] = []
