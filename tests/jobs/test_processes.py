@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import warnings
+from importlib import import_module
 
 import pytest
 
@@ -27,6 +27,22 @@ class Json:
     dumps, loads = staticmethod(dumps), staticmethod(folder.json.loads)
 folder.json = Json
 sys.exit(main(sys.argv[1:]))
+"""
+# The first worker that gets part 3 kills its own process.
+DYING_ON_RAY = """
+import os, signal
+from pathlib import Path
+from poserior.jobs.cluster import PartWorker
+class Dying(PartWorker):
+    def __call__(self, row):
+        if row["index"] == 3:
+            try:
+                Path(os.environ["POSERIOR_TEST_FLAG"]).touch(exist_ok=False)
+            except FileExistsError:
+                pass
+            else:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(row)
 """
 PLAIN = "import sys; from poserior.cli import main; sys.exit(main(sys.argv[1:]))"
 
@@ -84,37 +100,28 @@ def test_a_shard_more_or_less_makes_no_difference(pictures, run_folder, tmp_path
     assert "already finished" in capsys.readouterr().out
 
 
-# Ray's own: forgotten handles at its end, and its code's use of what Python and pandas give up.
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+# Ray's own: its use of what it gives up itself, and handles that it leaves to the collector at its end.
+@pytest.mark.filterwarnings(
+    "ignore:::ray", "ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 def test_ray_replaces_a_killed_worker(pictures, run_folder, tmp_path, undisturbed, monkeypatch, capsys):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        ray = pytest.importorskip("ray")
-        pytest.importorskip("ray.data")
+    ray = pytest.importorskip("ray")
+    pytest.importorskip("ray.data")
     from poserior.jobs import cluster
 
-    # Ray sends the class to its workers as it is here: the first that gets part 3 kills its process in the middle.
-    flag = str(tmp_path / "killed")
-
-    class Dying(cluster.PartWorker):
-        def __call__(self, row):
-            if row["index"] == 3:
-                try:
-                    os.close(os.open(flag, os.O_CREAT | os.O_EXCL))
-                except FileExistsError:
-                    pass
-                else:
-                    os.kill(os.getpid(), signal.SIGKILL)
-            return super().__call__(row)
-
-    monkeypatch.setattr(cluster, "PartWorker", Dying)
-    with warnings.catch_warnings():
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    # A module of its own, for Ray's workers import the class by its name.
+    flag = tmp_path / "killed"
+    (tmp_path / "dying_worker.py").write_text(DYING_ON_RAY)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("POSERIOR_TEST_FLAG", str(flag))
+    monkeypatch.setattr(cluster, "PartWorker", import_module("dying_worker").Dying)
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         words = predict(pictures, run_folder, tmp_path / "ray", "--engine", "ray", "--workers", "2")
         assert main(words) == 0
     finally:
         ray.shutdown()
-    assert os.path.exists(flag)
+    assert flag.exists()
     assert "11 people in 11 pictures" in capsys.readouterr().out
     assert (tmp_path / "ray" / "results.json").read_bytes() == undisturbed

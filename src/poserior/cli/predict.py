@@ -128,8 +128,8 @@ def run(args: Namespace) -> int:
         print(f"this shard is done; {there} of all {len(sources.parts)} parts are there, the last shard joins them")
         return 0
     total = jobs.join(job, sources)
-    files = "results.json and overlays" if job.overlays else "results.json"
-    print(f"{total.people} people in {len(sources)} pictures; {files} are in {args.output}")
+    files = "results.json and overlays are" if job.overlays else "results.json is"
+    print(f"{total.people} people in {len(sources)} pictures; {files} in {args.output}")
     _extras(args, folder, sources)
     return 0
 
