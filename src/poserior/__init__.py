@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # heavy: loaded when first asked for
     from poserior.distributions import decide
     from poserior.ensemble import Ensemble, mc_dropout
-    from poserior.inference import import_weights, load
+    from poserior.inference import import_weights
+    from poserior.loading import load
 
 __version__ = "0.1.0"
 __all__ = ["Ensemble", "__version__", "decide", "import_weights", "load", "mc_dropout"]
 
 _MODULES = ("calibration", "datasets", "distributions", "heads", "metrics", "models", "skeletons", "transforms")
 _NAMES = {
-    "load": "inference",
+    "load": "loading",
     "import_weights": "inference",
     "decide": "distributions",
     "Ensemble": "ensemble",

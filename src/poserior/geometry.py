@@ -6,13 +6,11 @@ format is part of every name that holds one. A *crop* is the affine map ``(2, 3)
 *Crop-normalised* coordinates put the crop's left/top edge at -0.5 and its right/bottom edge at 0.5.
 """
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from poserior.errors import InputError
+from poserior import crops
 
 BOX_TO_AREA = 0.53
 """Mean ratio of mask and box over COCO's people: stands in for an object's area where only its box is known."""
@@ -68,19 +66,8 @@ def crop_affine(
     >>> crop_affine(torch.tensor([0.0, 0.0, 8.0, 4.0]), (16, 16), box_padding=1.0).abs().tolist()
     [[2.0, 0.0, 0.0], [0.0, 2.0, 4.0]]
     """
-    x0, y0, x1, y1 = box_xyxy.double().tolist()
-    width, height = x1 - x0, y1 - y0
-    if not (width > 0 and height > 0 and math.isfinite(width * height)):
-        raise InputError(f"expected a box of positive width and height, found {[x0, y0, x1, y1]}; drop or correct it")
-    crop_height, crop_width = image_size
-    pixels = min(crop_width / width, crop_height / height) / box_padding * zoom
-    cos, sin = math.cos(math.radians(rotation)) * pixels, math.sin(math.radians(rotation)) * pixels
-    linear = torch.tensor([[cos, -sin], [sin, cos]], dtype=torch.float64)
-    centre = torch.tensor([(x0 + x1) / 2, (y0 + y1) / 2], dtype=torch.float64)
-    crop_centre = torch.tensor([crop_width / 2, crop_height / 2], dtype=torch.float64)
-    if flip:
-        linear[0] = -linear[0]
-    return torch.cat([linear, (crop_centre - linear @ centre)[:, None]], 1)
+    box = box_xyxy.double().tolist()
+    return torch.from_numpy(crops.crop_affine(box, image_size, box_padding, zoom, rotation, flip))
 
 
 def apply_affine(affine: Float[Tensor, "*B 2 3"], points: Float[Tensor, "*B K 2"]) -> Float[Tensor, "*B K 2"]:

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.distributions import Distribution
 
-from poserior.outputs import coco_entry
+from poserior.outputs import coco_entry, person_dict
 from poserior.skeletons import Skeleton
 
 
@@ -154,25 +154,7 @@ class Prediction:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, in the library's own convention (continuous pixels, boxes as two corners)."""
-        return {
-            "image_id": self.image_id,
-            "skeleton": self.skeleton.name,
-            "keypoint_names": list(self.skeleton.keypoints),
-            "keypoints": self.keypoints.tolist(),
-            "covariance": self.covariance.tolist(),
-            "visibility": self.visibility.tolist(),
-            "confidence": self.confidence.tolist(),
-            "score": float(self.score),
-            "box_xyxy": self.box_xyxy.tolist(),
-            "regions": {
-                coverage: {"radius": region.radius.tolist(), "level": region.level.tolist()}
-                for coverage, region in self.regions.items()
-            },
-            "area": None if self.area is None else float(self.area),
-            "modes": None
-            if self.modes is None
-            else {"keypoints": self.modes.keypoints.tolist(), "weights": self.modes.weights.tolist()},
-        }
+        return person_dict(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,9 @@
 """From pictures and boxes to `Prediction`s."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from poserior.errors import InputError
 from poserior.inference.answers import Answers, answer
 from poserior.inference.regions import COVERAGE, fitted_regions
 from poserior.models import Model, ModelSpec, load_model
-from poserior.pictures import read_picture
+from poserior.pictures import PersonInPicture, each_person
 from poserior.structures import Modes, Prediction, Region, Sample
 from poserior.transforms import TopDown, collate
 
@@ -83,13 +84,9 @@ class Predictor:
         Raises:
             InputError: a picture or box cannot be used, or the lists differ in length.
         """
-        if not isinstance(images, Sequence) or isinstance(images, str):
-            raise InputError(f"expected a list of images, found one {type(images).__name__}; put it in a list")
-        for name, values in (("boxes", boxes), ("scores", scores), ("image_ids", image_ids)):
-            if values is not None and len(values) != len(images):
-                raise InputError(f"expected {name} for each of {len(images)} images, found {len(values)}; match them")
+        given = each_person(_on_cpu(images), _on_cpu(boxes), _on_cpu(scores), image_ids)
+        people = ((person.position, self._cut_out(person)) for person in given)
         found: list[list[Prediction]] = [[] for _ in images]
-        people = self._people(images, boxes, scores, image_ids)
         while batch := list(islice(people, self.batch_size)):
             for position, prediction in zip(
                 [position for position, _ in batch], self.predict_crops([sample for _, sample in batch]), strict=True
@@ -97,33 +94,20 @@ class Predictor:
                 found[position].append(prediction)
         return found
 
-    def _people(
-        self,
-        images: Sequence[Image],
-        boxes: Sequence[Boxes | None] | None,
-        scores: Sequence[Scores | None] | None,
-        image_ids: Sequence[int | str] | None,
-    ) -> Iterator[tuple[int, Sample]]:
-        """The crop of every person, with the position of its picture; pictures are read as they come up."""
-        for i, image in enumerate(images):
-            pixels = _pixels(image, i, upright=boxes is None)
-            box_xyxy = _boxes(None if boxes is None else boxes[i], pixels, i)
-            score = _scores(None if scores is None else scores[i], len(box_xyxy), i)
-            name = image_ids[i] if image_ids is not None else Path(image).name if isinstance(image, str | Path) else i
-            unknown = self.spec.skeleton.num_keypoints
-            for box, value in zip(box_xyxy, score, strict=True):
-                whole = Sample(
-                    image=pixels,
-                    keypoints=torch.zeros(unknown, 2),
-                    visibility=torch.zeros(unknown, dtype=torch.int64),
-                    box_xyxy=box,
-                    area=1.0,  # unknown, and looked at by nobody: the confidence takes it from the box
-                    skeleton=self.spec.skeleton,
-                    image_id=name,
-                    score=value,
-                    source=str(name),
-                )
-                yield i, self._crop(whole)
+    def _cut_out(self, person: PersonInPicture) -> Sample:
+        unknown = self.spec.skeleton.num_keypoints
+        whole = Sample(
+            image=torch.from_numpy(np.require(person.pixels, requirements=["C", "W"])),
+            keypoints=torch.zeros(unknown, 2),
+            visibility=torch.zeros(unknown, dtype=torch.int64),
+            box_xyxy=torch.from_numpy(person.box_xyxy),
+            area=1.0,  # unknown, and looked at by nobody: the confidence takes it from the box
+            skeleton=self.spec.skeleton,
+            image_id=person.image_id,
+            score=person.score,
+            source=str(person.image_id),
+        )
+        return self._crop(whole)
 
     @torch.no_grad()
     def predict_crops(self, crops: list[Sample]) -> list[Prediction]:
@@ -177,40 +161,11 @@ def _modes_of(answers: Answers) -> list[Modes | None]:
     return [Modes(points[b, :, :count], weights[b, :, :count]) if count > 1 else None for b, count in enumerate(most)]
 
 
-def _pixels(image: Image, position: int, upright: bool) -> Tensor:
-    if isinstance(image, str | Path):
-        return torch.from_numpy(read_picture(image, upright))
-    pixels = torch.as_tensor(image)
-    if pixels.ndim != 3 or pixels.shape[-1] != 3 or pixels.dtype != torch.uint8 or pixels.numel() == 0:
-        raise InputError(
-            f"expected image {position} as RGB of shape (H, W, 3) and type uint8, found shape {tuple(pixels.shape)} and"
-            f" type {str(pixels.dtype).removeprefix('torch.')}; convert it"
-        )
-    return pixels.cpu()
-
-
-def _boxes(boxes: Boxes | None, pixels: Tensor, position: int) -> Tensor:
-    if boxes is None:
-        return torch.tensor([[0.0, 0.0, pixels.shape[1], pixels.shape[0]]])
-    box_xyxy = torch.as_tensor(boxes, dtype=torch.float32).cpu()
-    if box_xyxy.numel() == 0:
-        return torch.zeros(0, 4)
-    if box_xyxy.ndim != 2 or box_xyxy.shape[1] != 4:
-        raise InputError(
-            f"expected the boxes of image {position} as (N, 4) corners x0 y0 x1 y1, found shape"
-            f" {tuple(box_xyxy.shape)}; reshape them"
-        )
-    return box_xyxy
-
-
-def _scores(scores: Scores | None, count: int, position: int) -> list[float]:
-    if scores is None:
-        return [1.0] * count
-    if len(scores) != count:
-        raise InputError(
-            f"expected a score for each of the {count} boxes of image {position}, found {len(scores)}; match them"
-        )
-    return [float(score) for score in scores]
+def _on_cpu(values: Any) -> Any:
+    """Tensors of a list where arrays can see them."""
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        return values
+    return [value.detach().cpu() if isinstance(value, Tensor) else value for value in values]
 
 
 def load(

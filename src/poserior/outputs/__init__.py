@@ -10,7 +10,7 @@ from poserior.outputs.files import (
     write_json_list,
 )
 from poserior.outputs.overlay import Ellipses, draw_people
-from poserior.outputs.person import SCHEMA, Person, coco_entry, region_key
+from poserior.outputs.person import SCHEMA, Person, coco_entry, person_dict, region_key
 from poserior.outputs.tables import TABLE_SUFFIXES, table_columns, write_table
 from poserior.outputs.video import VideoWriter
 
@@ -22,6 +22,7 @@ __all__ = [
     "VideoWriter",
     "coco_entry",
     "draw_people",
+    "person_dict",
     "read_annotations",
     "read_results",
     "region_key",

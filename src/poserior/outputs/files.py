@@ -1,11 +1,11 @@
 """Reading and writing the JSON files of predictions and evaluations."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 from poserior.errors import InputError
 from poserior.json_files import check_ids, describe, read_json
@@ -105,7 +105,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
     Raises:
         InputError: the folder cannot be made or written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()

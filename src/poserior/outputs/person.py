@@ -20,6 +20,10 @@ class RegionLike(Protocol):
     def radius(self) -> Any:
         """``(K,)`` Mahalanobis radii."""
 
+    @property
+    def level(self) -> Any:
+        """``(K,)`` credible levels."""
+
 
 @runtime_checkable
 class ModesLike(Protocol):
@@ -121,6 +125,28 @@ def _modes(modes: ModesLike) -> list[list[list[float]]]:
     points, weights = _array(modes.keypoints)[..., :2] - 0.5, _array(modes.weights)
     rows = np.concatenate([points, weights[..., None]], -1)
     return [[_rounded(mode) for mode in keypoint if mode[2] > 0] for keypoint in rows]
+
+
+def person_dict(person: Person) -> dict[str, Any]:
+    """Plain numbers and lists, in the library's own convention (continuous pixels, boxes as two corners)."""
+    modes: ModesLike | None = getattr(person, "modes", None)
+    return {
+        "image_id": person.image_id,
+        "skeleton": person.skeleton.name,
+        "keypoint_names": list(person.skeleton.keypoints),
+        "keypoints": person.keypoints.tolist(),
+        "covariance": person.covariance.tolist(),
+        "visibility": person.visibility.tolist(),
+        "confidence": person.confidence.tolist(),
+        "score": float(person.score),
+        "box_xyxy": person.box_xyxy.tolist(),
+        "regions": {
+            coverage: {"radius": region.radius.tolist(), "level": region.level.tolist()}
+            for coverage, region in person.regions.items()
+        },
+        "area": None if person.area is None else float(person.area),
+        "modes": None if modes is None else {"keypoints": modes.keypoints.tolist(), "weights": modes.weights.tolist()},
+    }
 
 
 def region_key(coverage: float) -> str:

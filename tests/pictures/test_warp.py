@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from poserior.transforms.warp import warp
+from poserior.pictures.warp import warp
 
 
 def test_averaging_is_exact_for_whole_blocks() -> None:
