@@ -89,7 +89,7 @@ class OnnxPredictor:
             InputError: a picture or box cannot be used, or the lists differ in length.
         """
         people = each_person(images, boxes, scores, image_ids)
-        found: list[list[PortablePrediction]] = [[] for _ in images]
+        found: list[list[PortablePrediction]] = [[] for _ in range(len(images))]
         for batch in self._ahead(self._cut_out(person) for person in people):
             for cut, prediction in zip(batch, self.predict_crops(batch), strict=True):
                 found[cut.position].append(prediction)
