@@ -75,7 +75,7 @@ def test_crops_are_those_of_the_transform_to_the_bit(corner, sides, size, paddin
     expected = TopDown(size, padding)(sample)
     predictor = OnnxPredictor.__new__(OnnxPredictor)  # what cuts out needs no graph
     predictor.spec = type("Spec", (), {"image_size": size, "box_padding": padding})
-    cut = predictor._cut_out(PersonInPicture(0, pixels, box, 1.0, 0))
+    cut = predictor.cut_out(PersonInPicture(0, pixels, box, 1.0, 0))
     assert np.array_equal(cut.pixels, expected.image.numpy())
     assert np.array_equal(cut.crop, expected.crop.numpy())
 

@@ -1,3 +1,4 @@
+import sys
 import threading
 from collections.abc import Sequence
 
@@ -138,6 +139,6 @@ def test_openvino_runs_the_same_file(tiny):
 
 
 def test_without_openvino_the_extra_is_named(tiny, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(InputError, match=r'pip install "poserior\[openvino\]"'):
         OnnxPredictor(tiny(), engine="openvino")
