@@ -106,9 +106,8 @@ def lgamma(self: Any) -> Any:
     far = op.Add(self, number(6.0))
     inverse = op.Div(number(1.0), far)
     square = op.Mul(inverse, inverse)
-    tail = op.Mul(
-        inverse, op.Add(number(1 / 12), op.Mul(square, op.Add(number(-1 / 360), op.Mul(square, number(1 / 1260)))))
-    )
+    series = op.Add(number(-1 / 360), op.Mul(square, number(1 / 1260)))
+    tail = op.Mul(inverse, op.Add(number(1 / 12), op.Mul(square, series)))
     stirling = op.Add(op.Sub(op.Mul(op.Sub(far, number(0.5)), op.Log(far)), far), number(0.5 * math.log(2 * math.pi)))
     return op.Sub(op.Add(stirling, tail), op.Log(below))
 
