@@ -102,6 +102,19 @@ class Region:
 
 
 @dataclass(frozen=True, eq=False)
+class Modes:
+    """Several answers for each keypoint, from a density that has several peaks; heaviest first.
+
+    Attributes:
+        keypoints: ``(K, M, D)``; the first is not always the prediction's, which is the density's highest point.
+        weights: ``(K, M)``, the mass about each; 0 where a keypoint has fewer than M.
+    """
+
+    keypoints: Float[Tensor, "K M D"]
+    weights: Float[Tensor, "K M"]
+
+
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """One predicted person, on the CPU, in pixels of the original picture.
 
@@ -118,6 +131,8 @@ class Prediction:
             share of the box; None where nobody said.
         distribution: the predicted density itself, ``batch_shape (K,)``; None when read from a file.
         regions: regions by their promised probability, e.g. 0.9; none if the model has none fitted.
+        modes: the density's peaks of weight 0.05 and more, see `distributions.separate_modes`; None if no keypoint has
+            several.
     """
 
     keypoints: Float[Tensor, "K D"]
@@ -131,6 +146,7 @@ class Prediction:
     area: float | None = None
     distribution: Distribution | None = field(default=None, repr=False)
     regions: Mapping[float, Region] = field(default_factory=dict, repr=False)
+    modes: Modes | None = field(default=None, repr=False)
 
     def to_coco(self, category_id: int = 1) -> dict[str, Any]:
         """One entry of a COCO keypoint-results file, see `poserior.outputs.coco_entry`."""

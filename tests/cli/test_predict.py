@@ -143,16 +143,19 @@ def test_bad_input_is_one_sentence_and_code_2(run_folder, pictures, tmp_path, wo
 
 
 def test_many_pictures_go_through_in_chunks(run_folder, tmp_path, monkeypatch):
-    from poserior.cli import predict
+    from poserior.jobs import worker
 
-    monkeypatch.setattr(predict, "CHUNK_PICTURES", 3)
+    monkeypatch.setattr(worker, "PICTURES", 3)
     (tmp_path / "many").mkdir()
     for n in range(8):
         cv2.imwrite(str(tmp_path / "many" / f"{n}.png"), np.full((20, 20, 3), 30 * n, np.uint8))
-    assert call(tmp_path / "many", "--run", run_folder, "--output", tmp_path / "a", "--no-overlays") == 0
+    assert (
+        call(tmp_path / "many", "--run", run_folder, "--output", tmp_path / "a", "--no-overlays", "--batch-size", 2)
+        == 0
+    )
     chunked = read(tmp_path / "a")
     assert [entry["image_id"] for entry in chunked] == [f"{n}.png" for n in range(8)]
-    monkeypatch.setattr(predict, "CHUNK_PICTURES", 64)
+    monkeypatch.setattr(worker, "PICTURES", 64)
     assert call(tmp_path / "many", "--run", run_folder, "--output", tmp_path / "b", "--no-overlays") == 0
     for one, other in zip(chunked, read(tmp_path / "b"), strict=True):
         assert one["keypoints"] == pytest.approx(other["keypoints"], abs=1e-3)

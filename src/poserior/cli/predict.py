@@ -1,9 +1,7 @@
 """``poserior predict``: keypoints with error bars of the people in pictures."""
 
 import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import ActionYesNo, ArgumentParser, Namespace
 
@@ -11,35 +9,50 @@ from poserior.cli.results import runs_of
 from poserior.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from poserior.inference import Predictor
-    from poserior.pictures import BoxFile, Picture, PictureBoxes
-    from poserior.structures import Prediction
+    from poserior.jobs import Job, JobFolder, Part, Sources
 
 SUMMARY = "predict keypoints, covariances and confidences of the people in pictures"
-
-CHUNK_PEOPLE, CHUNK_PICTURES, CHUNK_BYTES = 256, 64, 256 * 2**20
 
 
 def parser() -> ArgumentParser:
     """The verb's options."""
     verb = ArgumentParser(prog="poserior predict", description=SUMMARY)
-    verb.add_argument("inputs", type=str, nargs="+", metavar="INPUT", help="pictures, folders, patterns, .tar archives")
-    verb.add_argument("--run", type=str, required=True, help="a trained run's folder; A,B is their ensemble")
+    verb.add_argument(
+        "inputs", type=str, nargs="+", metavar="INPUT", help="pictures, folders, patterns, .tar archives, videos"
+    )
+    verb.add_argument(
+        "--run", type=str, required=True, help="a trained run's folder (A,B is their ensemble), or an exported .onnx"
+    )
+    verb.add_argument("--recursive", action="store_true", help="look in the folders' subfolders too")
     verb.add_argument(
         "--boxes",
         type=str | None,
         default=None,
         help="people's boxes: COCO annotations or a JSON list of detections (default: a picture is one person)",
     )
-    verb.add_argument("--output", type=str, default="predictions", help="folder for results.json and overlays/")
     verb.add_argument(
-        "--flip-test", action=ActionYesNo(yes_prefix="", no_prefix="no-"), default=True, help="fuse the mirrored crop"
+        "--detector",
+        type=str | None,
+        default=None,
+        help="find people with one of torchvision's detectors, e.g. fasterrcnn_mobilenet_v3_large_320_fpn",
     )
     verb.add_argument(
-        "--overlays", action=ActionYesNo(yes_prefix="", no_prefix="no-"), default=True, help="draw overlays/<name>.jpg"
+        "--detector-weights",
+        type=str | None,
+        default=None,
+        help="file of its weights (default: torchvision's, downloaded once)",
     )
+    verb.add_argument("--detector-threshold", type=float, default=0.5, help="score from which its boxes count")
+    verb.add_argument(
+        "--output", type=str, default="predictions", help="folder for results.json and overlays/; a job that was"
+        " begun there goes on"
+    )  # fmt: skip
+    verb.add_argument("--overwrite", action="store_true", help="begin anew where --output holds another job's results")
+    _yes_no(verb, "--flip-test", None, "fuse the mirrored crop (default: yes; an .onnx file does as exported)")
+    _yes_no(verb, "--overlays", True, "draw overlays/<name>.jpg (not for videos)")
+    verb.add_argument("--csv", action="store_true", help="write results.csv too, one row per person")
+    verb.add_argument("--parquet", action="store_true", help="write results.parquet too, one row per person")
+    verb.add_argument("--video", action="store_true", help="write videos/<name>.mp4 too, with the people drawn in")
     verb.add_argument(
         "--regions",
         type=float | None,
@@ -54,118 +67,132 @@ def parser() -> ArgumentParser:
         default=None,
         help="of people in a picture whose keypoints' OKS is above, keep the best-scored (0.9 is usual; default: off)",
     )
-    verb.add_argument(
-        "--skip-unreadable",
-        action=ActionYesNo(yes_prefix="", no_prefix="no-"),
-        default=False,
-        help="report pictures that cannot be read and go on",
-    )
+    _yes_no(verb, "--skip-unreadable", False, "report pictures that cannot be read and go on")
     verb.add_argument("--device", type=str | None, default=None, help="cpu, cuda, ... (default: a GPU if there is one)")
+    verb.add_argument(
+        "--readers", type=int | None, default=None, help="threads that read pictures (default: one per core, up to 16)"
+    )
+    verb.add_argument("--part-size", type=int, default=256, help="pictures per part; what is done stays done by parts")
+    verb.add_argument(
+        "--shard",
+        type=str | None,
+        default=None,
+        help="do only the parts of shard I/N, I from 0; auto asks torchrun's or a Slurm array's environment",
+    )
+    verb.add_argument("--join", action="store_true", help="only join the parts that shards have left")
+    verb.add_argument(
+        "--engine",
+        type=Literal["local", "ray"],
+        default="local",
+        help="ray shares the parts out to a Ray cluster (RAY_ADDRESS), or to processes of this machine",
+    )
+    verb.add_argument(
+        "--workers",
+        type=int | None,
+        default=None,
+        help="with ray: workers with a model each (default: one per GPU, else per two cores)",
+    )
     return verb
 
 
+def _yes_no(verb: ArgumentParser, name: str, default: bool | None, text: str) -> None:
+    verb.add_argument(name, action=ActionYesNo(yes_prefix="", no_prefix="no-"), default=default, help=text)
+
+
 def run(args: Namespace) -> int:
-    """Predict, write ``results.json`` and the overlays, print where they are."""
-    from tqdm import tqdm
+    """Predict what is not done yet, join it to ``results.json``, print where it is."""
+    from poserior import jobs
 
-    from poserior import inference, outputs
-    from poserior.pictures import BoxFile, find_pictures
-
-    pictures = find_pictures(args.inputs)
-    boxes = None if args.boxes is None else BoxFile(args.boxes)
-    predictor = inference.load(
-        runs_of(args.run),
-        flip_test=args.flip_test,
-        batch_size=args.batch_size,
-        device=args.device,
-        regions=args.regions,
-    )
-    output = Path(args.output)
-    with tqdm(total=len(pictures), desc="predict", unit="picture", file=sys.stderr) as bar:
-        entries = _entries(args, pictures, boxes, predictor, output, bar)
-        people = outputs.write_json_list(output / "results.json", entries)
-    files = "results.json and overlays" if args.overlays else "results.json"
-    print(f"{people} people in {len(pictures)} pictures; {files} are in {output}")
+    _check(args)
+    job = _job(args)
+    sources = jobs.Sources(job)
+    if args.video and not sources.videos:
+        raise InputError("expected a video among the inputs for --video, found none; leave it out")
+    folder = jobs.JobFolder(job.folder)
+    description = jobs.describe_job(job, len(sources), sources.fingerprint())
+    begun = not args.overwrite and folder.check(description)
+    if begun and folder.results.exists():
+        folder.tidy()
+        print(f"already finished; results.json is in {args.output} (--overwrite begins anew)")
+        _extras(args, folder, sources)
+        return 0
+    mine = jobs.share(sources.parts, jobs.parse_shard(args.shard)) if args.shard else sources.parts
+    todo = [] if args.join else folder.missing(mine) if begun else mine
+    if begun and not args.join:
+        print(f"going on: {len(mine) - len(todo)} of {len(mine)} parts are done", file=sys.stderr)
+    if todo:
+        _predict(args, job, sources, folder, description, todo, mine)
+    missing = folder.missing(sources.parts)
+    if args.shard and missing and not folder.results.exists():
+        there = len(sources.parts) - len(missing)
+        print(f"this shard is done; {there} of all {len(sources.parts)} parts are there, the last shard joins them")
+        return 0
+    total = jobs.join(job, sources)
+    files = "results.json and overlays are" if job.overlays else "results.json is"
+    print(f"{total.people} people in {len(sources)} pictures; {files} in {args.output}")
+    _extras(args, folder, sources)
     return 0
 
 
-def _entries(
+def _check(args: Namespace) -> None:
+    if args.overwrite and (args.shard or args.join):
+        raise InputError("expected --overwrite without --shard and --join, found both; remove the folder first")
+    if args.detector_weights is not None and args.detector is None:
+        raise InputError("expected --detector with --detector-weights, found none; name the detector")
+    if args.workers is not None and args.engine != "ray":
+        raise InputError("expected --workers with --engine ray, found it without; leave it out")
+
+
+def _job(args: Namespace) -> "Job":
+    from poserior.jobs import Job
+
+    runs = tuple(map(str, runs_of(args.run)))
+    options = {name: args[name] for name in Job.options()}
+    if options["flip_test"] is None and not any(run.endswith(".onnx") for run in runs):
+        options["flip_test"] = True
+    return Job(inputs=tuple(args.inputs), run=runs, **options).absolute()
+
+
+def _predict(
     args: Namespace,
-    pictures: "list[Picture]",
-    boxes: "BoxFile | None",
-    predictor: "Predictor",
-    output: Path,
-    bar: Any,
-) -> Iterator[dict[str, Any]]:
-    """The results, chunk by chunk; the chunk's overlays are written on the way."""
-    from poserior.inference import without_duplicates
+    job: "Job",
+    sources: "Sources",
+    folder: "JobFolder",
+    description: dict[str, Any],
+    todo: "list[Part]",
+    mine: "list[Part]",
+) -> None:
+    from tqdm import tqdm
 
-    for chunk in _chunks(args, pictures, boxes, bar):
-        images = [image for _, image, _ in chunk]
-        people = predictor(
-            images,
-            boxes=[None if found is None else found.box_xyxy for _, _, found in chunk],
-            scores=[None if found is None else found.score for _, _, found in chunk],
-            image_ids=[picture.name if found is None else found.image_id for picture, _, found in chunk],
-        )
-        for (picture, image, _), everybody in zip(chunk, people, strict=True):
-            shown = [person for person in everybody if person.score >= args.score_threshold]
-            if args.oks_nms is not None:
-                shown = without_duplicates(shown, predictor.spec.area_per_box, args.oks_nms)
-            if args.overlays:
-                _write_overlay(output / "overlays" / picture.name, image, shown)
-            yield from (person.to_coco() for person in shown)
-            bar.update()
+    from poserior.jobs import Worker
 
+    worker = Worker(job, sources)
+    if args.overwrite:
+        folder.clear()
+    folder.begin(description, worker.predictor.spec.skeleton)
+    total, left = sum(map(len, mine)), sum(map(len, todo))
+    with tqdm(total=total, initial=total - left, desc="predict", unit=" pictures", file=sys.stderr) as bar:
+        if args.engine == "ray":
+            from poserior.jobs.cluster import run_on_ray
 
-def _chunks(
-    args: Namespace, pictures: "list[Picture]", boxes: "BoxFile | None", bar: Any
-) -> "Iterator[list[tuple[Picture, np.ndarray, PictureBoxes | None]]]":
-    """Pictures with their boxes, read in groups that fill the model's batches and leave the memory in peace."""
-    chunk: list[tuple[Picture, np.ndarray, PictureBoxes | None]] = []
-    people = size = known = unreadable = 0
-    for picture in pictures:
-        found = None if boxes is None else boxes.of(picture.name, args.score_threshold)
-        known += found is not None
-        if boxes is not None and found is None:
-            bar.write(f"{picture.name}: no boxes in {args.boxes}, left out", file=sys.stderr)
-            bar.update()
-            continue
-        try:
-            image = picture.read(upright=boxes is None)
-        except InputError as error:
-            if not args.skip_unreadable:
-                raise InputError(f"{error}, or pass --skip-unreadable") from None
-            bar.write(f"left out: {error}", file=sys.stderr)
-            unreadable += 1
-            bar.update()
-            continue
-        chunk.append((picture, image, found))
-        people += 1 if found is None else len(found.score)
-        size += image.nbytes
-        if people >= CHUNK_PEOPLE or len(chunk) >= CHUNK_PICTURES or size >= CHUNK_BYTES:
-            yield chunk
-            chunk, people, size = [], 0, 0
-    if boxes is not None and not known:
-        raise InputError(
-            f"expected boxes for at least one of the {len(pictures)} pictures in {args.boxes}, found none; their images"
-            " list, or their image_id, must name the pictures' files"
-        )
-    if unreadable == len(pictures):
-        raise InputError(f"expected at least one picture that can be read, found none of {unreadable}; replace them")
-    if chunk:
-        yield chunk
+            del worker
+            run_on_ray(job, todo, args.workers, bar.update, lambda text: bar.write(text, file=sys.stderr))
+            return
+        worker.say, worker.advance = lambda text: bar.write(text, file=sys.stderr), lambda: _step(bar)
+        for _ in worker.run(todo):
+            pass
 
 
-def _write_overlay(path: Path, image: "np.ndarray", people: "list[Prediction]") -> None:
-    import cv2
+def _step(bar: Any) -> None:
+    bar.update()
 
-    from poserior.inference import draw_people
 
-    done, data = cv2.imencode(".jpg", draw_people(image, people)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
-    if not done:
-        raise InputError(f"expected a picture that can be drawn, found one of shape {image.shape}; leave overlays out")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes(data.tobytes())
-    temporary.replace(path.with_name(f"{path.name}.jpg") if path.suffix != ".jpg" else path)
+def _extras(args: Namespace, folder: "JobFolder", sources: "Sources") -> None:
+    """Tables and drawn videos, which are made of the joined results, at the end or any time later."""
+    from poserior import jobs
+
+    suffixes = [suffix for suffix, asked in ((".csv", args.csv), (".parquet", args.parquet)) if asked]
+    made = jobs.write_tables(folder, suffixes) if suffixes else []
+    made += jobs.draw_videos(folder, sources) if args.video else []
+    for path in made:
+        print(f"wrote {path.relative_to(folder.path)}")

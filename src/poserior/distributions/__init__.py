@@ -12,6 +12,7 @@ from poserior.distributions.joint_flow import FlowLaws, JointFlow, JointLaw
 from poserior.distributions.laplace import Laplace, StandardLaplace
 from poserior.distributions.loc_scale import LocScale, StandardLaw
 from poserior.distributions.mixture import Mixture
+from poserior.distributions.modes import separate_modes
 from poserior.distributions.plateau import Plateau
 from poserior.distributions.pose_gaussian_mixture import PoseGaussianMixture, PoseMarginals
 from poserior.distributions.product_grid import ProductGrid
@@ -47,4 +48,5 @@ __all__ = [
     "StandardLaw",
     "StudentT",
     "decide",
+    "separate_modes",
 ]

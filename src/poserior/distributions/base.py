@@ -87,6 +87,14 @@ class Distribution(TorchDistribution):
         """`credible_level` of the `nodes`, ``(M, *batch_shape)``."""
         return self.credible_level(self.nodes(count)[0])
 
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What the law is made of: weights ``(*batch, M)``, points ``(*batch, M, D)``, covariances ``(*batch, M, D, D)``.
+
+        Of a mixture the innermost components; any other law is one part: its mode and covariance, of weight 1.
+        """
+        mode = self.mode[..., None, :]
+        return torch.ones_like(mode[..., 0]), mode, self.covariance[..., None, :, :]
+
     def candidates(self) -> Tensor:
         """``(S, *batch_shape, D)``: points near which a search for the best answer begins; mode and mean."""
         return torch.stack([self.mode, self.mean])

@@ -86,6 +86,9 @@ class GaussianMixture(Distribution):
         second = self.components.covariance + away[..., :, None] * away[..., None, :]
         return (self.weights[..., None, None] * second).sum(-3)
 
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.weights, self.loc, self.components.covariance
+
     def log_prob(self, value: Tensor) -> Tensor:
         return self._joint(value).logsumexp(-1)
 

@@ -43,6 +43,11 @@ class Mixture(Distribution):
         self._at_nodes: dict[int, tuple[Tensor, Tensor]] = {}
         super().__init__(first.batch_shape, first.event_shape, validate_args=False)
 
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        each = [component.parts() for component in self.components]
+        weights = torch.cat([share * own for share, (own, _, _) in zip(self.weights, each, strict=True)], -1)
+        return weights, torch.cat([points for _, points, _ in each], -2), torch.cat([part for *_, part in each], -3)
+
     def log_prob(self, value: Tensor) -> Tensor:
         parts = torch.stack([component.log_prob(value) for component in self.components], -1)
         return (parts + self.weights.log()).logsumexp(-1)

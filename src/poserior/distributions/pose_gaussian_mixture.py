@@ -82,6 +82,10 @@ class PoseGaussianMixture(Distribution):
         second = self.scale.square() + (self.loc - self.mean[..., None, :, :]).square()
         return (self.weights[..., None, None] * second).sum(-3)
 
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Whole poses: weights ``(*batch, M)``, points ``(*batch, M, K, D)``, covariances ``(*batch, M, K D, K D)``."""
+        return self.weights, self.loc, torch.diag_embed(self.scale.square().flatten(-2))
+
     def log_prob(self, value: Tensor, observed: Bool[Tensor, "*B K"] | None = None) -> Tensor:
         """``(..., *batch)`` for poses ``(..., *batch, K, D)``: the log density of the observed keypoints.
 

@@ -83,6 +83,10 @@ class Recalibrated(Distribution):
         low, mass, slope = (_pick(part, index) for part in (self.levels, self.mass, self.slopes))
         return (mass + slope * (level - low)).clamp(0, 1)
 
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The base's, for its order of points is kept; their weights are the base's too."""
+        return self.base.parts()
+
     def candidates(self) -> Tensor:
         return self.base.candidates()
 

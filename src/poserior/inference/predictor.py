@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from poserior.distributions import separate_modes
 from poserior.ensemble import Ensemble
 from poserior.errors import InputError
-from poserior.inference.answers import answer
+from poserior.inference.answers import Answers, answer
 from poserior.inference.regions import COVERAGE, fitted_regions
 from poserior.models import Model, ModelSpec, load_model
 from poserior.pictures import PersonInPicture, each_person
-from poserior.structures import Prediction, Region, Sample
+from poserior.structures import Modes, Prediction, Region, Sample
 from poserior.transforms import TopDown, collate
 
 Image = np.ndarray | Tensor | str | Path
@@ -114,7 +115,7 @@ class Predictor:
         images, target = collate(crops)
         answers = answer(self.model, self.spec, images.to(self.device), target, self.flip_test)
         law = answers.in_image()
-        regions = self._regions_of(target.box_xyxy)
+        regions, modes = self._regions_of(target.box_xyxy), _modes_of(answers)
         found = (answers.mode, answers.covariance, answers.visibility, answers.confidence, answers.score, answers.area)
         mode, covariance, visibility, confidence, score, area = (part.float().cpu() for part in found)
         return [
@@ -130,6 +131,7 @@ class Predictor:
                 area=float(area[b]),
                 distribution=law[b],
                 regions=regions[b],
+                modes=modes[b],
             )
             for b, crop in enumerate(crops)
         ]
@@ -145,6 +147,18 @@ class Predictor:
             {self._coverage: Region(radius, level)}
             for radius, level in zip(radii.float().cpu(), levels.float().cpu(), strict=True)
         ]
+
+
+def _modes_of(answers: Answers) -> list[Modes | None]:
+    """Each person's modes in image pixels; None for those who have one per keypoint."""
+    several = separate_modes(answers.distribution)
+    if several is None:
+        return [None] * len(answers.mode)
+    points = several[0] * answers.scale[:, None] + answers.shift[:, None]
+    weights = several[1].float().cpu()
+    points = torch.where(weights[..., None] > 0, points.float().cpu(), 0.0)
+    most = (weights > 0).sum(-1).amax(-1).tolist()
+    return [Modes(points[b, :, :count], weights[b, :, :count]) if count > 1 else None for b, count in enumerate(most)]
 
 
 def _on_cpu(values: Any) -> Any:

@@ -1,12 +1,24 @@
 """Predicted people to files and pictures. Needs no torch."""
 
-from poserior.outputs.files import read_annotations, read_results, replacing, write_json, write_json_list
+from poserior.outputs.files import (
+    read_annotations,
+    read_results,
+    replacing,
+    replacing_file,
+    write_json,
+    write_json_list,
+)
 from poserior.outputs.overlay import Ellipses, draw_people
-from poserior.outputs.person import Person, coco_entry, person_dict, region_key
+from poserior.outputs.person import SCHEMA, Person, coco_entry, person_dict, region_key
+from poserior.outputs.tables import TABLE_SUFFIXES, table_columns, write_table
+from poserior.outputs.video import VideoWriter
 
 __all__ = [
+    "SCHEMA",
+    "TABLE_SUFFIXES",
     "Ellipses",
     "Person",
+    "VideoWriter",
     "coco_entry",
     "draw_people",
     "person_dict",
@@ -14,6 +26,9 @@ __all__ = [
     "read_results",
     "region_key",
     "replacing",
+    "replacing_file",
+    "table_columns",
     "write_json",
     "write_json_list",
+    "write_table",
 ]

@@ -1,11 +1,11 @@
 """Reading and writing the JSON files of predictions and evaluations."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 from poserior.errors import InputError
 from poserior.json_files import describe, read_json
@@ -70,17 +70,27 @@ def replacing(path: Path) -> Iterator[IO[str]]:
     Raises:
         InputError: the folder cannot be made or written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with replacing_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        yield file
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """The name of an empty file to write, which takes the place of `path` only when the block ends well.
+
+    Raises:
+        InputError: the folder cannot be made or written.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = temporary.open("w", encoding="utf-8")
+        temporary.touch()
     except OSError as error:
         raise InputError(
             f"expected a folder to write {path.name} in at {path.parent}, found {error.strerror}; choose another"
         ) from None
     try:
-        with file:
-            yield file
+        yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

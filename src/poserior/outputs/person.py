@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 
 from poserior.skeletons import Skeleton
 
+SCHEMA = 2  # of a results file's entries, see docs/outputs.md
+
 
 @runtime_checkable
 class RegionLike(Protocol):
@@ -24,8 +26,24 @@ class RegionLike(Protocol):
 
 
 @runtime_checkable
+class ModesLike(Protocol):
+    """Several modes of each keypoint: `poserior.structures.Modes`, or the same with arrays."""
+
+    @property
+    def keypoints(self) -> Any:
+        """``(K, M, D)``."""
+
+    @property
+    def weights(self) -> Any:
+        """``(K, M)``, 0 where there is none."""
+
+
+@runtime_checkable
 class Person(Protocol):
-    """`poserior.structures.Prediction`, or the same with arrays instead of tensors; see there for the meanings."""
+    """`poserior.structures.Prediction`, or the same with arrays instead of tensors; see there for the meanings.
+
+    It may have ``modes`` as well, None or `ModesLike`; an exported model's answer has none.
+    """
 
     @property
     def keypoints(self) -> Any:
@@ -75,12 +93,13 @@ def coco_entry(person: Person, category_id: int = 1) -> dict[str, Any]:
 
     COCO's keypoints are pixel indices, hence the shift by half a pixel. Each triple's third number is the
     keypoint's confidence. Regions are keys of their own, ``region_90`` for 90 %: the radii, rounded up, null where
-    infinite.
+    infinite. ``modes`` are ``[x, y, weight]`` triples, for people of whom a keypoint has several.
     """
     points, confidence = _array(person.keypoints)[:, :2] - 0.5, _array(person.confidence)
     x0, y0, x1, y1 = _array(person.box_xyxy).tolist()
     covariance = _array(person.covariance)
     entry: dict[str, Any] = {
+        "schema": SCHEMA,
         "image_id": person.image_id,
         "category_id": category_id,
         "keypoints": _rounded(np.concatenate([points, confidence[:, None]], 1).ravel()),
@@ -94,11 +113,23 @@ def coco_entry(person: Person, category_id: int = 1) -> dict[str, Any]:
             for coverage, region in person.regions.items()
         },
     }
-    return entry if person.area is None else {**entry, "area": round(float(person.area), 3)}
+    if person.area is not None:
+        entry["area"] = round(float(person.area), 3)
+    modes: ModesLike | None = getattr(person, "modes", None)
+    if modes is not None:
+        entry["modes"] = _modes(modes)
+    return entry
+
+
+def _modes(modes: ModesLike) -> list[list[list[float]]]:
+    points, weights = _array(modes.keypoints)[..., :2] - 0.5, _array(modes.weights)
+    rows = np.concatenate([points, weights[..., None]], -1)
+    return [[_rounded(mode) for mode in keypoint if mode[2] > 0] for keypoint in rows]
 
 
 def person_dict(person: Person) -> dict[str, Any]:
     """Plain numbers and lists, in the library's own convention (continuous pixels, boxes as two corners)."""
+    modes: ModesLike | None = getattr(person, "modes", None)
     return {
         "image_id": person.image_id,
         "skeleton": person.skeleton.name,
@@ -114,6 +145,7 @@ def person_dict(person: Person) -> dict[str, Any]:
             for coverage, region in person.regions.items()
         },
         "area": None if person.area is None else float(person.area),
+        "modes": None if modes is None else {"keypoints": modes.keypoints.tolist(), "weights": modes.weights.tolist()},
     }
 
 

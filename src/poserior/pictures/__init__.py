@@ -2,20 +2,25 @@
 
 from poserior.pictures.boxes import BoxFile, PictureBoxes
 from poserior.pictures.decode import CorruptImageError, decode
-from poserior.pictures.find import SUFFIXES, Picture, find_pictures, read_picture
+from poserior.pictures.find import SUFFIXES, Picture, Pictures, find_pictures, read_picture, short_names
 from poserior.pictures.people import PersonInPicture, each_person
+from poserior.pictures.video import VIDEO_SUFFIXES, Video
 from poserior.pictures.warp import warp
 
 __all__ = [
     "SUFFIXES",
+    "VIDEO_SUFFIXES",
     "BoxFile",
     "CorruptImageError",
     "PersonInPicture",
     "Picture",
     "PictureBoxes",
+    "Pictures",
+    "Video",
     "decode",
     "each_person",
     "find_pictures",
     "read_picture",
+    "short_names",
     "warp",
 ]

@@ -1,10 +1,12 @@
 """The pictures a command names: files, folders, patterns and tar archives, read one at a time."""
 
 import glob
+import os
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from jaxtyping import UInt8
@@ -13,6 +15,9 @@ from poserior.errors import InputError
 from poserior.pictures.decode import decode
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+
+Place = tuple[str, tuple[int, int] | None]
+"""A file, and offset and size inside it where it is an archive."""
 
 
 @dataclass(frozen=True)
@@ -54,58 +59,96 @@ def read_picture(path: str | Path, upright: bool = True) -> UInt8[np.ndarray, "H
     return Picture(Path(path).name, Path(path)).read(upright)
 
 
-def find_pictures(inputs: Sequence[str | Path]) -> list[Picture]:
-    """The pictures of files, folders (not their subfolders), patterns such as ``shots/*.jpg``, and ``.tar`` archives.
+class Pictures(Sequence[Picture]):
+    """Many pictures as a light list: names and places only, some 200 bytes each; see `find_pictures`.
+
+    Args:
+        places: file, and offset and size where it is an archive.
+        names: what to call them.
+    """
+
+    def __init__(self, places: Sequence[Place], names: Sequence[str]) -> None:
+        self._places, self._names = places, names
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Picture: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Pictures": ...
+
+    def __getitem__(self, index: int | slice) -> "Picture | Pictures":
+        if isinstance(index, slice):
+            return Pictures(self._places[index], self._names[index])
+        path, member = self._places[index]
+        return Picture(self._names[index], Path(path), member)
+
+
+def find_pictures(inputs: Sequence[str | Path], recursive: bool = False, without: Path | None = None) -> Pictures:
+    """The pictures of files, folders, patterns such as ``shots/*.jpg``, and ``.tar`` archives.
+
+    The order is that of the inputs, within a folder or pattern that of the sorted paths, within an archive its own.
+
+    Args:
+        inputs: what to look through.
+        recursive: look in the subfolders of folders too.
+        without: a folder to leave out of that search, e.g. the one that is written to.
 
     Raises:
         InputError: an input does not exist or holds no picture.
     """
-    found: list[tuple[Path, str, tuple[int, int] | None]] = []
+    found: dict[Place, str] = {}  # to the name that tells it apart
     for given in inputs:
         path = Path(given)
-        new: list[tuple[Path, str, tuple[int, int] | None]]
         if path.is_dir():
-            new = [(file, str(file), None) for file in _pictures(path.iterdir())]
+            new = _files(_below(path, without) if recursive else (entry.path for entry in os.scandir(path)))
             expected = f"pictures ({', '.join(SUFFIXES)}) in the folder"
         elif path.is_file() and path.suffix.lower() == ".tar":
             new = _members(path)
             expected = f"pictures ({', '.join(SUFFIXES)}) in the archive"
         elif path.is_file():
-            new, expected = [(path, str(path), None)], ""
+            new, expected = {(str(path), None): str(path)}, ""
         else:
-            matches = map(Path, glob.glob(str(given), recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
-            new = [(file, str(file), None) for file in _pictures(matches)]
+            new = _files(glob.iglob(str(given), recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
             expected = "a picture, a folder, a .tar archive or a pattern that matches pictures at"
         if not new:
             raise InputError(f"expected {expected} {given}, found none; correct the path")
-        found += [item for item in new if item not in found]
-    return [
-        Picture(name, path, member)
-        for name, (path, _, member) in zip(_short_names([name for _, name, _ in found]), found, strict=True)
-    ]
+        for place, name in new.items():
+            found.setdefault(place, name)
+    return Pictures(list(found), short_names(list(found.values())))
 
 
-def _pictures(paths: Iterable[Path]) -> list[Path]:
-    return sorted(path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file())
+def _below(folder: Path, without: Path | None) -> Iterator[str]:
+    left_out = None if without is None else without.resolve()
+    for root, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if left_out is None or Path(root, name).resolve() != left_out]
+        yield from (os.path.join(root, name) for name in files)  # noqa: PTH118  # 100,000 Path objects are slow
 
 
-def _members(path: Path) -> list[tuple[Path, str, tuple[int, int] | None]]:
+def _files(paths: Iterable[str]) -> dict[Place, str]:
+    wanted = (path for path in paths if path.lower().endswith(SUFFIXES))
+    return {(path, None): path for path in sorted(str(Path(path)) for path in wanted if os.path.isfile(path))}  # noqa: PTH113
+
+
+def _members(path: Path) -> dict[Place, str]:
+    found: dict[Place, str] = {}
     try:
         with tarfile.open(path, "r:") as archive:
-            members = [member for member in archive if member.isfile()]
+            while (member := archive.next()) is not None:
+                if member.isfile() and member.name.lower().endswith(SUFFIXES):
+                    found[str(path), (member.offset_data, member.size)] = member.name.removeprefix("./")
+                archive.members.clear()  # type: ignore[attr-defined]  # it would keep them all
     except tarfile.TarError:
         raise InputError(f"expected an uncompressed tar archive, found something else in {path}; unpack it") from None
-    return [
-        (path, member.name.removeprefix("./"), (member.offset_data, member.size))
-        for member in members
-        if member.name.lower().endswith(SUFFIXES)
-    ]
+    return found
 
 
-def _short_names(names: Sequence[str]) -> list[str]:
+def short_names(names: Sequence[str]) -> list[str]:
     """File names alone where they are unique, else whole paths without what climbs out of a folder.
 
-    >>> _short_names(["a/1.jpg", "b/2.jpg"]), _short_names(["../a/1.jpg", "b/1.jpg"])
+    >>> short_names(["a/1.jpg", "b/2.jpg"]), short_names(["../a/1.jpg", "b/1.jpg"])
     (['1.jpg', '2.jpg'], ['a/1.jpg', 'b/1.jpg'])
     """
     short = [Path(name).name for name in names]
