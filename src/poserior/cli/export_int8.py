@@ -207,7 +207,7 @@ def _pictures(images: str, predictor: "OnnxPredictor") -> "np.ndarray":
     from poserior.pictures import PersonInPicture, find_pictures
 
     crops = []
-    for n, picture in enumerate(_spread(find_pictures([images]), CROPS)):
+    for n, picture in enumerate(_spread(list(find_pictures([images])), CROPS)):
         pixels = picture.read()
         box = np.array([0, 0, pixels.shape[1], pixels.shape[0]], np.float32)
         crops.append(predictor.cut_out(PersonInPicture(n, pixels, box, 1.0, picture.name)).pixels)
