@@ -72,10 +72,12 @@ class Sources:
     def fingerprint(self) -> str:
         """Changes when pictures come, go, or change their names or places in an archive."""
         digest = hashlib.sha256()
-        for picture in self._pictures:
-            digest.update(f"{picture.name}\0{picture.path.name}\0{picture.member}\n".encode())
+        for name, (_, member) in self._pictures.rows():
+            digest.update(f"{name}\0{member}\n".encode(errors="surrogateescape"))
         for name, length in zip(self.videos, self._lengths[1:], strict=True):
-            digest.update(f"{name}\0{length}\0{self.videos[name].path.stat().st_size}\n".encode())
+            digest.update(
+                f"{name}\0{length}\0{self.videos[name].path.stat().st_size}\n".encode(errors="surrogateescape")
+            )
         return digest.hexdigest()
 
 

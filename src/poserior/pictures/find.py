@@ -73,6 +73,10 @@ class Pictures(Sequence[Picture]):
     def __len__(self) -> int:
         return len(self._places)
 
+    def rows(self) -> Iterator[tuple[str, Place]]:
+        """Names and places, faster than through a `Picture` for each."""
+        return zip(self._names, self._places, strict=True)
+
     @overload
     def __getitem__(self, index: int) -> Picture: ...
 
