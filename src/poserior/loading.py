@@ -48,8 +48,13 @@ def load(
     if not any(map(is_exported, paths)):
         if threads is not None or engine is not None:
             raise InputError("expected threads and engine with an .onnx file, found them with a run; leave them out")
-        from poserior.inference import load as load_runs
-
+        try:
+            from poserior.inference import load as load_runs
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"expected an exported .onnx file where {error.name} is not installed, found {run}; export the run, or"
+                " install Poserior with its dependencies"
+            ) from None
         return load_runs(run, True if flip_test is None else flip_test, batch_size, device, regions)
     if len(paths) > 1:
         raise InputError(

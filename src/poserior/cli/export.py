@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jsonargparse import ActionYesNo, ArgumentParser
 
+from poserior.cli import export_int8
 from poserior.cli.results import runs_of
 from poserior.errors import InputError
 
@@ -22,6 +23,7 @@ def parser() -> ArgumentParser:
         default=False,
         help="build the flip test in (twice the work)",
     )
+    export_int8.add_options(verb)
     return verb
 
 
@@ -31,6 +33,7 @@ def run(args: Namespace) -> int:
     from poserior.models import load_model
 
     output = export.checked_output(args.output)
+    export_int8.check_options(args)
     runs = runs_of(args.run)
     if len(runs) > 1:
         raise InputError(
@@ -41,4 +44,6 @@ def run(args: Namespace) -> int:
         f"{written.path}: {written.size / 2**20:.1f} MB, keypoints within {written.difference:.1e} crop pixels of the"
         f" run's; use it with: poserior predict --run {written.path} ..."
     )
+    if args.int8:
+        export_int8.write_int8(args, Path(runs[0]), written.path)
     return 0

@@ -96,7 +96,7 @@ def export_model(model: Regressor, spec: ModelSpec, output: Path, flip_test: boo
     graph = Graph(model, spec, flip_test).eval()
     program = _translated(graph, spec)
     program.model.metadata_props[KEY] = json.dumps(metadata(model, spec, flip_test))
-    with _beside(output) as folder:
+    with beside(output) as folder:
         path = folder / output.name
         program.save(path)
         _check_model(path)
@@ -216,7 +216,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _beside(output: Path) -> Iterator[Path]:
+def beside(output: Path) -> Iterator[Path]:
     """A folder beside the output that is gone afterwards."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -86,7 +86,7 @@ class Predictor:
         """
         given = each_person(_on_cpu(images), _on_cpu(boxes), _on_cpu(scores), image_ids)
         people = ((person.position, self._cut_out(person)) for person in given)
-        found: list[list[Prediction]] = [[] for _ in images]
+        found: list[list[Prediction]] = [[] for _ in range(len(images))]
         while batch := list(islice(people, self.batch_size)):
             for position, prediction in zip(
                 [position for position, _ in batch], self.predict_crops([sample for _, sample in batch]), strict=True

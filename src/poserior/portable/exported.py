@@ -104,4 +104,8 @@ def _skeleton(content: Mapping[str, Any]) -> Skeleton:
     )
     if len(skeleton.oks_sigmas) != skeleton.num_keypoints or not skeleton.keypoints:
         raise ValueError(f"{skeleton.num_keypoints} keypoints have {len(skeleton.oks_sigmas)} oks_sigmas")
+    if not all(0 <= end < skeleton.num_keypoints for edge in skeleton.edges for end in edge):
+        raise ValueError(f"the skeleton's edges speak of other keypoints than its {skeleton.num_keypoints}")
+    for name in sum(skeleton.flip_pairs, ()):
+        skeleton.index(name)  # refuses one that is not listed
     return skeleton

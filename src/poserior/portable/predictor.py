@@ -89,13 +89,14 @@ class OnnxPredictor:
             InputError: a picture or box cannot be used, or the lists differ in length.
         """
         people = each_person(images, boxes, scores, image_ids)
-        found: list[list[PortablePrediction]] = [[] for _ in images]
-        for batch in self._ahead(self._cut_out(person) for person in people):
+        found: list[list[PortablePrediction]] = [[] for _ in range(len(images))]
+        for batch in self._ahead(self.cut_out(person) for person in people):
             for cut, prediction in zip(batch, self.predict_crops(batch), strict=True):
                 found[cut.position].append(prediction)
         return found
 
-    def _cut_out(self, person: PersonInPicture) -> "CutOut":
+    def cut_out(self, person: PersonInPicture) -> "CutOut":
+        """The person's crop, as `predict_crops` wants it: that of `poserior.transforms.TopDown`, to the bit."""
         crop = crop_affine(person.box_xyxy, self.spec.image_size, self.spec.box_padding)
         pixels = warp(person.pixels, crop, self.spec.image_size)
         return CutOut(person.position, pixels, crop, person.box_xyxy, person.score, person.image_id)
