@@ -125,6 +125,10 @@ class PeopleDataset(KeypointDataset):
             head_size=None if np.isnan(head_size) else head_size,
         )
 
+    def image_id(self, index: int) -> int | str:
+        found: int | str = self.pictures.ids[self.samples.picture[index]].item()
+        return found
+
     def coco_dict(self) -> dict[str, Any]:
         """The annotations as a COCO keypoint file holds them, crowds and unlabelled people included.
 
@@ -156,6 +160,10 @@ class PeopleDataset(KeypointDataset):
         names = {"keypoints": list(self.skeleton.keypoints), "skeleton": edges}
         category = {"id": number, "name": self.category[1], **names}
         return {"info": {}, "images": images, "categories": [category], "annotations": annotations}
+
+    def stored(self, picture: int) -> str:
+        """Where in `images` a sample's picture lies."""
+        return self._stored[picture]
 
     def _source(self, picture: int) -> str:
         return str(self.images.root / self._stored[picture])

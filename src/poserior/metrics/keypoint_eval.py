@@ -40,7 +40,7 @@ class KeypointEval(COCOeval):
         self.params.kpt_oks_sigmas = np.asarray(oks_sigmas, dtype=np.float64)
         people = truth["annotations"]
         self.scores = [entry["score"] for entry in entries]
-        self.areas = [entry["area"] for entry in entries]
+        self.areas = np.array([entry["area"] for entry in entries], np.float64)
         self.rows = _by_picture(entries, self.params.imgIds)
         columns = _by_picture(people, self.params.imgIds)
         self.people = {
@@ -62,9 +62,9 @@ class KeypointEval(COCOeval):
 
     def evaluate(self) -> None:
         """Match everybody in every picture by the present `scores`."""
-        self.evalImgs: list[Any] = [
-            self._match(image, *area) for area in self.params.areaRng for image in self.params.imgIds
-        ]
+        self.evalImgs: list[Any] = []
+        for low, high in self.params.areaRng:
+            self.evalImgs += self._matches(low, high)
         self._paramsEval = copy.deepcopy(self.params)
 
     def stats_of(self) -> dict[str, float]:
@@ -87,40 +87,54 @@ class KeypointEval(COCOeval):
         values = values[values > -1]
         return float(values.mean()) if values.size else float("nan")
 
-    def _match(self, image: int, low: float | int, high: float | int) -> Json | None:
-        """What `accumulate` asks of a picture; everybody takes the best that is left, the surest first."""
-        people, rows = self.people[image], self.rows[image]
-        if not people and not rows:
-            return None
-        ignored = [empty or crowd or area < low or area > high for area, crowd, empty in people]
-        rows = sorted(rows, key=lambda row: -self.scores[row])[: self.params.maxDets[-1]]
-        thresholds = self.params.iouThrs.tolist()
-        matched = np.zeros((len(thresholds), len(rows)), bool)
-        beside = np.zeros((len(thresholds), len(rows)), bool)
-        # People who do not count come last: whoever has found one who counts looks no further.
-        rivals = [(d, sorted(self.rivals[r], key=lambda pair: ignored[pair[0]])) for d, r in enumerate(rows)]
-        rivals = [(d, those) for d, those in rivals if those]
-        for t, threshold in enumerate(thresholds if rivals else ()):
-            taken: set[int] = set()
-            for d, those in rivals:
-                best, found = min(threshold, 1 - 1e-10), -1
-                for person, oks in those:
-                    if person in taken and not people[person][1]:
-                        continue
-                    if found > -1 and not ignored[found] and ignored[person]:
-                        break
-                    if oks >= best:
-                        best, found = oks, person
-                if found > -1:
-                    taken.add(found)
-                    matched[t, d], beside[t, d] = True, ignored[found]
-        outside = np.array([self.areas[row] < low or self.areas[row] > high for row in rows], bool)
-        return {
-            "dtMatches": matched,
-            "dtScores": [self.scores[row] for row in rows],
-            "gtIgnore": np.array(ignored, np.int64),
-            "dtIgnore": beside | (~matched & outside),
-        }
+    def _matches(self, low: float | int, high: float | int) -> list[Json | None]:
+        """What `accumulate` asks of every picture; people of other areas are to be passed over, as crowds are."""
+        most, thresholds = self.params.maxDets[-1], self.params.iouThrs.tolist()
+        ordered = [sorted(rows, key=lambda row: -self.scores[row])[:most] for rows in self.rows.values()]
+        entries = np.array([row for rows in ordered for row in rows], np.int64)
+        matched = np.zeros((len(thresholds), len(entries)), bool)
+        beside = np.zeros((len(thresholds), len(entries)), bool)
+        passed = [
+            [empty or crowd or area < low or area > high for area, crowd, empty in people]
+            for people in self.people.values()
+        ]
+        ends = np.cumsum([0, *map(len, ordered)]).tolist()
+        for start, rows, people, ignored in zip(ends, ordered, self.people.values(), passed, strict=False):
+            crowds = {n for n, (_, crowd, _) in enumerate(people) if crowd}
+            # People who do not count come last: whoever has found one who counts looks no further.
+            rivals = [(d, self.rivals[r]) for d, r in enumerate(rows, start) if self.rivals[r]]
+            rivals = [(d, sorted(those, key=lambda pair: ignored[pair[0]])) for d, those in rivals]
+            highest = max((oks for _, those in rivals for _, oks in those), default=-1.0)
+            for t, threshold in enumerate(thresholds):
+                lowest = min(threshold, 1 - 1e-10)
+                if highest < lowest:
+                    continue
+                taken: set[int] = set()
+                for d, those in rivals:
+                    best, found = lowest, -1
+                    for person, oks in those:
+                        if person in taken and person not in crowds:
+                            continue
+                        if found > -1 and not ignored[found] and ignored[person]:
+                            break
+                        if oks >= best:
+                            best, found = oks, person
+                    if found > -1:
+                        taken.add(found)
+                        matched[t, d], beside[t, d] = True, ignored[found]
+        areas = self.areas[entries]
+        beside |= ~matched & ((areas < low) | (areas > high))
+        return [
+            {
+                "dtMatches": matched[:, start:end],
+                "dtScores": [self.scores[row] for row in rows],
+                "gtIgnore": np.array(ignored, np.int64),
+                "dtIgnore": beside[:, start:end],
+            }
+            if rows or ignored
+            else None
+            for start, end, rows, ignored in zip(ends[:-1], ends[1:], ordered, passed, strict=True)
+        ]
 
 
 def _by_picture(entries: list[Json], images: list[int]) -> dict[int, list[int]]:
