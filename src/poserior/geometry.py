@@ -75,12 +75,11 @@ def crop_affine(
     crop_height, crop_width = image_size
     pixels = min(crop_width / width, crop_height / height) / box_padding * zoom
     cos, sin = math.cos(math.radians(rotation)) * pixels, math.sin(math.radians(rotation)) * pixels
-    linear = torch.tensor([[cos, -sin], [sin, cos]], dtype=torch.float64)
-    centre = torch.tensor([(x0 + x1) / 2, (y0 + y1) / 2], dtype=torch.float64)
-    crop_centre = torch.tensor([crop_width / 2, crop_height / 2], dtype=torch.float64)
-    if flip:
-        linear[0] = -linear[0]
-    return torch.cat([linear, (crop_centre - linear @ centre)[:, None]], 1)
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    rows = [[-cos, sin] if flip else [cos, -sin], [sin, cos]]
+    for row, middle in zip(rows, (crop_width / 2, crop_height / 2), strict=True):
+        row.append(middle - (row[0] * x + row[1] * y))
+    return torch.tensor(rows, dtype=torch.float64)  # one tensor: small operations cost more than their arithmetic
 
 
 def apply_affine(affine: Float[Tensor, "*B 2 3"], points: Float[Tensor, "*B K 2"]) -> Float[Tensor, "*B K 2"]:

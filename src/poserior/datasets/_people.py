@@ -95,6 +95,7 @@ class PeopleDataset(KeypointDataset):
     ) -> None:
         self.annotated, self.samples, self.pictures = annotated, samples, pictures
         self.images, self.skeleton, self.category = images, skeleton, category
+        self._root = str(images.root)
         self._stored = _locate(np.unique(samples.picture).tolist(), pictures, images)
         self.num_skipped = 0
         if skip_corrupt:
@@ -166,11 +167,11 @@ class PeopleDataset(KeypointDataset):
         return self._stored[picture]
 
     def _source(self, picture: int) -> str:
-        return str(self.images.root / self._stored[picture])
+        return f"{self._root}{os.sep}{self._stored[picture]}"
 
     def _picture(self, picture: int) -> NDArray[np.uint8]:
         image = decode(self.images.read(self._stored[picture]), self._source(picture))
-        height, width = (int(side) for side in self.pictures.sizes[picture])
+        height, width = self.pictures.sizes[picture].tolist()
         if height and image.shape[:2] != (height, width):
             raise InputError(
                 f"expected an image of {width} x {height} pixels at {self._source(picture)}, as the annotations say,"

@@ -29,7 +29,8 @@ def decode(
     """
     image = None
     # Older OpenCV fills the missing rest of a truncated JPEG with grey: look for the end mark after the last scan.
-    truncated = data[:2] == b"\xff\xd8" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    whole = data[:2] != b"\xff\xd8" or data[-2:] == b"\xff\xd9"
+    truncated = not whole and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
     if data and not truncated:
         flags = cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
         try:
