@@ -18,6 +18,7 @@ from poserior.outputs import write_json
 from poserior.skeletons import Skeleton
 
 MANIFEST, SKELETON, VERSION = "shards.json", "skeleton.yaml", 1
+HEADER = tarfile.BLOCKSIZE
 INDEX = np.dtype(
     [
         ("key", "<i8"),
@@ -99,11 +100,16 @@ def shard_name(shard: int) -> str:
     return f"shards-{shard:06d}"
 
 
-def member_header(name: str, size: int) -> bytes:
-    """The 512 bytes before a member's own; the same for the same name and size, whoever writes and whenever."""
-    member = tarfile.TarInfo(name)
-    member.size, member.mode = size, 0o644
-    return member.tobuf(tarfile.USTAR_FORMAT)
+def is_member(header: bytes, name: str, size: int) -> bool:
+    """Whether the bytes before a member's own are those of a member of this name and size.
+
+    >>> member = tarfile.TarInfo("000007.jpg")
+    >>> member.size = 123
+    >>> header = member.tobuf(tarfile.USTAR_FORMAT)
+    >>> is_member(header, "000007.jpg", 123), is_member(header, "000007.jpg", 124), is_member(header, "7.jpg", 123)
+    (True, False, False)
+    """
+    return header[:100] == name.encode().ljust(100, b"\0") and header[124:136] == b"%011o\0" % size
 
 
 def _write_picture(file: Any, dataset: PeopleDataset, picture: int, key: int, people: list[int]) -> tuple[Any, ...]:
@@ -119,7 +125,9 @@ def _write_picture(file: Any, dataset: PeopleDataset, picture: int, key: int, pe
 
 
 def _append(file: Any, name: str, content: bytes) -> tuple[int, int]:
-    file.write(member_header(name, len(content)))
+    member = tarfile.TarInfo(name)  # without owner and time: equal sets give equal files
+    member.size = len(content)
+    file.write(member.tobuf(tarfile.USTAR_FORMAT))
     place = file.tell()
     file.write(content)
     file.write(bytes(-len(content) % tarfile.BLOCKSIZE))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from poserior.datasets._images import Images
 from poserior.datasets._people import People, PeopleDataset, Pictures, labelled
-from poserior.datasets.shard_files import INDEX, MANIFEST, SKELETON, VERSION, member_header, shard_name
+from poserior.datasets.shard_files import HEADER, INDEX, MANIFEST, SKELETON, VERSION, is_member, shard_name
 from poserior.errors import InputError
 from poserior.json_files import describe, parse_json, read_json
 from poserior.skeletons import load
@@ -71,21 +71,21 @@ class _Members(Images):
         return self.files.get(name)
 
     def read(self, stored: str) -> bytes:
-        row = self.rows[self._place[stored]]
-        return self._member(self._place[stored], stored.rpartition("/")[2], row["offset"], row["size"])
+        place = self._place[stored]
+        _, _, offset, size, _, _ = self.rows[place].item()
+        return self._member(place, stored.rpartition("/")[2], offset, size)
 
     def labels(self, place: int) -> Any:
         """The content of a picture's JSON member."""
-        row = self.rows[place]
-        name = f"{int(row['key']):06d}.json"
+        key, _, _, _, offset, size = self.rows[place].item()
+        name = f"{key:06d}.json"
         source = f"{self.names[place].rpartition('/')[0]}/{name}"
-        return parse_json(self._member(place, name, row["labels_offset"], row["labels_size"]), f"{self.root}/{source}")
+        return parse_json(self._member(place, name, offset, size), f"{self.root}/{source}")
 
-    def _member(self, place: int, name: str, offset: Any, size: Any) -> bytes:
+    def _member(self, place: int, name: str, start: int, length: int) -> bytes:
         """A member's bytes, if the tar's own header says the same of them as the index."""
-        start, length = int(offset), int(size)
         content = self._map(int(self.shard[place]))
-        if content[start - 512 : start - 512 + 136] != member_header(name, length)[:136]:  # name, owner, size
+        if not is_member(content[start - HEADER : start], name, length):
             raise InputError(
                 f"expected {name} of {length} bytes at byte {start} of"
                 f" {self.root / shard_name(int(self.shard[place]))}.tar, as its index says, found something else;"
@@ -142,7 +142,7 @@ def _read_index(root: Path, shard: int) -> NDArray[Any]:
         raise InputError(f"expected the index of a shard in {index}, found another array; write the shards anew")
     for offset, length in (("offset", "size"), ("labels_offset", "labels_size")):
         last = int((rows[offset] + rows[length]).max())
-        if last > size or int(rows[offset].min()) < 512 or int(rows[length].min()) < 0:
+        if last > size or int(rows[offset].min()) < HEADER or int(rows[length].min()) < 0:
             raise InputError(
                 f"expected {index.name} to be the index of {tar}, found that it speaks of byte {last} of {size}; write"
                 " the shards anew"
