@@ -172,7 +172,7 @@ def _match(
     """Pairs (person, result) of all pictures, best first; ties of an OKS that underflows go by distance."""
     order: list[tuple[float, float, int, int]] = []
     every = torch.tensor([(p, r) for persons, results in pictures for p in persons for r in results], dtype=torch.long)
-    for some in torch.split(every.view(-1, 2), max(1, _AT_ONCE // truth.shape[1])):  # type: ignore[no-untyped-call]
+    for some in torch.split(every.view(-1, 2), max(1, _AT_ONCE // truth.shape[1])):
         person, result = some.unbind(-1)
         target, points = truth[person], said[result, :, :2]
         labelled = target[..., 2] > 0
