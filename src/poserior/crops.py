@@ -32,11 +32,11 @@ def crop_affine(
     crop_height, crop_width = image_size
     pixels = min(crop_width / width, crop_height / height) / box_padding * zoom
     cos, sin = math.cos(math.radians(rotation)) * pixels, math.sin(math.radians(rotation)) * pixels
-    linear = np.array([[cos, -sin], [sin, cos]])
-    centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
-    if flip:
-        linear[0] = -linear[0]
-    return np.column_stack([linear, [crop_width / 2, crop_height / 2] - linear @ centre])
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    rows = [[-cos, sin] if flip else [cos, -sin], [sin, cos]]
+    for row, middle in zip(rows, (crop_width / 2, crop_height / 2), strict=True):
+        row.append(middle - (row[0] * x + row[1] * y))
+    return np.array(rows)  # one array: small operations cost more than their arithmetic
 
 
 def upright_to_image(

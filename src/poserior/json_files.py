@@ -18,12 +18,23 @@ def read_json(path: str | Path) -> Any:
     path = Path(path)
     try:
         data = path.read_bytes()
-        return json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
+        data = gzip.decompress(data) if path.suffix == ".gz" else data
     except (OSError, EOFError, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise InputError(f"expected a readable JSON file at {path}, found: {reason}; correct the path") from None
+    return parse_json(data, str(path))
+
+
+def parse_json(data: bytes, source: str) -> Any:
+    """The content of JSON that was read already; `source` is what messages call it.
+
+    Raises:
+        InputError: it is no JSON.
+    """
+    try:
+        return json.loads(data)
     except (ValueError, RecursionError) as error:  # syntax, or bytes that are no text
-        raise InputError(f"expected JSON in {path}, found: {error}; correct the file") from None
+        raise InputError(f"expected JSON in {source}, found: {error}; correct the file") from None
 
 
 def check_ids(entries: Any, where: str) -> None:

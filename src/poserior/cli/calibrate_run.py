@@ -116,7 +116,7 @@ def _split(people: KeypointDataset, count: int | None, fit_share: float) -> tupl
     """Whom to fit on and whom to check on; everybody of a picture is on one side."""
     total = len(people)
     taken = range(total) if count is None or count >= total else [i * total // count for i in range(count)]
-    hashes = {i: picture_hash(people[i].image_id) for i in taken}
+    hashes = {i: picture_hash(people.image_id(i)) for i in taken}
     fit = [i for i in taken if hashes[i] < fit_share]
     check = [i for i in taken if hashes[i] >= fit_share]
     if not fit or (fit_share < 1 and not check):

@@ -20,6 +20,7 @@ VERBS = (
     "compare",
     "analyse",
     "doctor",
+    "shard",
     "import-weights",
 )
 

@@ -9,3 +9,5 @@ from poserior.datasets.mpii import Mpii as Mpii
 from poserior.datasets.repeated import Repeats as Repeats
 from poserior.datasets.repeated import repeated_people as repeated_people
 from poserior.datasets.repeated import skeleton_of as skeleton_of
+from poserior.datasets.shard_files import write_shards as write_shards
+from poserior.datasets.shards import Shards as Shards

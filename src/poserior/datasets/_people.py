@@ -95,6 +95,7 @@ class PeopleDataset(KeypointDataset):
     ) -> None:
         self.annotated, self.samples, self.pictures = annotated, samples, pictures
         self.images, self.skeleton, self.category = images, skeleton, category
+        self._root = str(images.root)
         self._stored = _locate(np.unique(samples.picture).tolist(), pictures, images)
         self.num_skipped = 0
         if skip_corrupt:
@@ -124,6 +125,10 @@ class PeopleDataset(KeypointDataset):
             source=self._source(picture),
             head_size=None if np.isnan(head_size) else head_size,
         )
+
+    def image_id(self, index: int) -> int | str:
+        found: int | str = self.pictures.ids[self.samples.picture[index]].item()
+        return found
 
     def coco_dict(self) -> dict[str, Any]:
         """The annotations as a COCO keypoint file holds them, crowds and unlabelled people included.
@@ -157,13 +162,17 @@ class PeopleDataset(KeypointDataset):
         category = {"id": number, "name": self.category[1], **names}
         return {"info": {}, "images": images, "categories": [category], "annotations": annotations}
 
+    def stored(self, picture: int) -> str:
+        """Where in `images` a sample's picture lies."""
+        return self._stored[picture]
+
     def _source(self, picture: int) -> str:
-        return str(self.images.root / self._stored[picture])
+        return f"{self._root}{os.sep}{self._stored[picture]}"
 
     def _picture(self, picture: int) -> NDArray[np.uint8]:
         advice = "restore the file, or set skip_corrupt=True to leave such images out"
         image = decode(self.images.read(self._stored[picture]), self._source(picture), advice=advice)
-        height, width = (int(side) for side in self.pictures.sizes[picture])
+        height, width = self.pictures.sizes[picture].tolist()
         if height and image.shape[:2] != (height, width):
             raise InputError(
                 f"expected an image of {width} x {height} pixels at {self._source(picture)}, as the annotations say,"

@@ -24,3 +24,7 @@ class KeypointDataset(Dataset[Sample], ABC):
     @abstractmethod
     def __getitem__(self, index: int) -> Sample:
         """One of them, `index` from 0."""
+
+    def image_id(self, index: int) -> int | str:
+        """The id of the picture that a person is in; sets of files know it without opening the picture."""
+        return self[index].image_id

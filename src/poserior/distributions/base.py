@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
-from scipy.special import gammaincinv
 from torch import Tensor
 from torch.distributions import Distribution as TorchDistribution
 
@@ -174,6 +173,8 @@ def normal_nodes(count: int, dim: int) -> Tensor:
     if dim not in (2, 3):
         points: Tensor = torch.special.ndtri(uniform)
         return points
+    from scipy.special import gammaincinv  # a fifth of a second to import, for some laws alone
+
     radius: Tensor = torch.from_numpy(gammaincinv(dim / 2, uniform[:, 0].numpy())).mul(2).sqrt()
     angle = 2 * math.pi * uniform[:, 1]
     circle = torch.stack([angle.cos(), angle.sin()], -1)
@@ -190,6 +191,8 @@ def exponential_nodes(count: int, dim: int) -> Tensor:
         centred = uniform_nodes(count, dim) - 0.5
         points: Tensor = -centred.sign() * torch.log1p(-2 * centred.abs())
         return points
+    from scipy.special import gammaincinv
+
     uniform = uniform_nodes(count, dim + 1)
     size: Tensor = torch.from_numpy(gammaincinv(float(dim), uniform[:, 0].numpy()))
     share, other = uniform[:, 1], uniform[:, 2]

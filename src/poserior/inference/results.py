@@ -14,6 +14,8 @@ from poserior.geometry import BOX_TO_AREA, xywh_to_xyxy
 from poserior.skeletons import Skeleton, join_annotations, join_results
 from poserior.structures import Evaluation
 
+_AT_ONCE = 4_000_000  # coordinates compared in one go: 64 MB
+
 
 def labelled_people(
     annotations: Mapping[str, Any], results: Sequence[Mapping[str, Any]] | None = None
@@ -84,16 +86,14 @@ def match_people(results: Sequence[Mapping[str, Any]], annotations: Mapping[str,
     rivals: dict[Any, list[int]] = {}
     for p, image_id in enumerate(truth_image):
         rivals.setdefault(image_id, []).append(p)
-    pairs: list[tuple[int, int]] = []
-    for image_id, persons in rivals.items():
-        if image_id in here:
-            pairs += _match(persons, here[image_id], truth, said, area, box_xyxy, sigmas)
+    both = [image_id for image_id in rivals if image_id in here]
+    pairs = _match([(rivals[image_id], here[image_id]) for image_id in both], truth, said, area, box_xyxy, sigmas)
     if not pairs:
         raise InputError(
             f"expected results for the {len(people)} annotated people, found none of the {len(said)} in the same"
             " picture and place; check that image_id means the same in both files"
         )
-    return Match(people, truth, area, box_xyxy, said, score, sorted(pairs))
+    return Match(people, truth, area, box_xyxy, said, score, pairs)
 
 
 def results_to_evaluation(
@@ -167,32 +167,34 @@ def _triples(entries: Sequence[Mapping[str, Any]], skeleton: Skeleton, kind: str
 
 
 def _match(
-    persons: list[int],
-    results: list[int],
+    pictures: list[tuple[list[int], list[int]]],
     truth: Tensor,
     said: Tensor,
     area: Tensor,
     box_xyxy: Tensor,
     sigmas: Tensor,
 ) -> list[tuple[int, int]]:
-    """Pairs (person, result) of one picture, best first; ties of an OKS that underflows go by distance."""
-    target, points = truth[persons][:, None], said[results][None, :, :, :2]
-    labelled = target[..., 2] > 0
-    exponents = (points - target[..., :2]).square().sum(-1) / (2 * area[persons, None, None] * (2 * sigmas) ** 2)
-    oks = (exponents.neg().exp() * labelled).sum(-1) / labelled.sum(-1)
-    far = (exponents * labelled).sum(-1) / labelled.sum(-1)
-    boxes = box_xyxy[persons][:, None, None]
-    touching = ((points >= boxes[..., :2]) & (points <= boxes[..., 2:])).all(-1).any(-1)
-    order = sorted(
-        ((-float(oks[i, j]), float(far[i, j]), i, j) for i, j in touching.nonzero().tolist()),
-    )
+    """Pairs (person, result) of all pictures, best first; ties of an OKS that underflows go by distance."""
+    order: list[tuple[float, float, int, int]] = []
+    every = torch.tensor([(p, r) for persons, results in pictures for p in persons for r in results], dtype=torch.long)
+    for some in torch.split(every.view(-1, 2), max(1, _AT_ONCE // truth.shape[1])):
+        person, result = some.unbind(-1)
+        target, points = truth[person], said[result, :, :2]
+        labelled = target[..., 2] > 0
+        exponents = (points - target[..., :2]).square().sum(-1) / (2 * area[person, None] * (2 * sigmas) ** 2)
+        oks = (exponents.neg().exp() * labelled).sum(-1) / labelled.sum(-1)
+        far = (exponents * labelled).sum(-1) / labelled.sum(-1)
+        boxes = box_xyxy[person][:, None]
+        touching = ((points >= boxes[..., :2]) & (points <= boxes[..., 2:])).all(-1).any(-1)
+        columns = (oks.neg(), far, person, result)
+        order += zip(*(column[touching].tolist() for column in columns), strict=True)
     taken_persons, taken_results, pairs = set(), set(), []
-    for _, _, i, j in order:
-        if i not in taken_persons and j not in taken_results:
-            taken_persons.add(i)
-            taken_results.add(j)
-            pairs.append((persons[i], results[j]))
-    return pairs
+    for _, _, p, r in sorted(order):  # a person or result is in one picture alone, so all may be gone through at once
+        if p not in taken_persons and r not in taken_results:
+            taken_persons.add(p)
+            taken_results.add(r)
+            pairs.append((p, r))
+    return sorted(pairs)
 
 
 def unit_confidence(third: Float[Tensor, "R K"], score: Float[Tensor, "R"]) -> Float[Tensor, "R K"]:

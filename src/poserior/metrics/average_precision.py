@@ -1,23 +1,16 @@
 """COCO's average precision and recall for keypoints: pycocotools' numbers, for any skeleton."""
 
-import contextlib
-import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
 from poserior.metrics.base import Visibility
 from poserior.metrics.coco_files import Json, load_annotations, load_results
+from poserior.metrics.keypoint_eval import KeypointEval
 from poserior.structures import Evaluation
-
-KEYS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 
 
 def coco_average_precision(
@@ -45,22 +38,18 @@ def coco_average_precision(
     Raises:
         InputError: a file cannot be used; the sentence names the entry.
     """
-    num_keypoints = len(oks_sigmas)
-    truth = load_annotations(annotations, num_keypoints, category_id)
-    return precision_of(truth, load_results(results, truth, num_keypoints), oks_sigmas)
+    return matched_people(results, annotations, oks_sigmas, category_id).stats_of()
 
 
-def precision_of(truth: Json, entries: list[Json], oks_sigmas: Sequence[float]) -> dict[str, float]:
-    """`coco_average_precision` of what `load_annotations` and `load_results` returned."""
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools has no quiet mode
-        evaluation = COCOeval(coco_index(truth, truth["annotations"]), coco_index(truth, entries), "keypoints")
-        evaluation.params.kpt_oks_sigmas = np.asarray(oks_sigmas, dtype=np.float64)
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return {
-        key: float(value) if value >= 0 else float("nan") for key, value in zip(KEYS, evaluation.stats, strict=True)
-    }
+def matched_people(
+    results: Sequence[Json] | str | Path,
+    annotations: Json | str | Path,
+    oks_sigmas: Sequence[float],
+    category_id: int | None = None,
+) -> KeypointEval:
+    """Results beside the truth, read, checked and compared once for whatever is asked of them afterwards."""
+    truth = load_annotations(annotations, len(oks_sigmas), category_id)
+    return KeypointEval(truth, load_results(results, truth, len(oks_sigmas)), oks_sigmas)
 
 
 def evaluation_to_coco(evaluation: Evaluation, category_id: int = 1) -> tuple[Json, list[Json]]:
@@ -123,12 +112,3 @@ def people_to_coco(
         "categories": [{"id": category_id, "name": "person"}],
         "annotations": annotations,
     }, results
-
-
-def coco_index(truth: Json, annotations: list[Json]) -> COCO:
-    """People or results as pycocotools holds them, in the pictures of `load_annotations`' answer."""
-    dataset: Any = {"images": truth["images"], "categories": truth["categories"], "annotations": annotations}
-    coco = COCO()
-    coco.dataset = dataset
-    coco.createIndex()
-    return coco

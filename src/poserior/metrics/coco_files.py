@@ -1,5 +1,6 @@
 """COCO keypoint annotations and results: read, checked, and reduced to what the evaluation needs."""
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from poserior.geometry import BOX_TO_AREA
 from poserior.json_files import read_json
 
 Json = dict[str, Any]
+_PLAIN = {int, float}
 
 
 def load_annotations(annotations: Json | str | Path, num_keypoints: int, category_id: int | None) -> Json:
@@ -198,6 +200,12 @@ def _triples(values: Any, where: str, num_keypoints: int) -> list[float]:
 
 
 def _numbers(values: Any, where: str, key: str, count: int) -> list[float]:
+    # The usual case first, without a Python function for each of a file's hundreds of thousands of numbers.
+    if type(values) is list and len(values) == count and set(map(type, values)) <= _PLAIN:
+        with contextlib.suppress(OverflowError):  # a whole number beyond floating point
+            plain = [float(value) for value in values]
+            if all(map(math.isfinite, plain)):
+                return plain
     if not isinstance(values, Sequence) or len(values) != count or not all(map(_finite, values)):
         wrong = next((v for v in values if not _finite(v)), values) if isinstance(values, Sequence) else values
         raise InputError(f"expected {count} finite numbers as {key!r} of {where}, found {wrong!r}; correct them")

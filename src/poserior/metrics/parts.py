@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poserior.json_files import read_json
-from poserior.metrics.average_precision import precision_of
 from poserior.metrics.coco_files import Json, load_annotations, load_results
+from poserior.metrics.keypoint_eval import KeypointEval
 from poserior.skeletons import Skeleton, join_annotations, join_results
 
 SHOWN = ("AP", "AP50", "AP75", "APM", "APL", "AR")
@@ -61,9 +61,10 @@ def average_precision_by_part(
         truth_part = {**truth, "annotations": [_columns(person, index) for person in truth["annotations"]]}
         of_person = [_columns(entry, index) for entry in entries]
         own = _own_scores(said, part, confidence, weight, index)
-        of_part = [{**entry, "score": score} for entry, score in zip(of_person, own, strict=True)]
-        by_part = precision_of(truth_part, of_part, sigmas)
-        by_person = precision_of(truth_part, of_person, sigmas)
+        matched = KeypointEval(truth_part, of_person, sigmas)
+        by_person = matched.stats_of()
+        matched.scores = own
+        by_part = matched.stats_of()
         found[part] = {key: by_part[key] for key in SHOWN}
         found[part] |= {f"{key}_person_score": by_person[key] for key in ("AP", "AR")}
     return found

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from poserior.metrics.average_precision import coco_average_precision, evaluation_to_coco
+from poserior.metrics.average_precision import evaluation_to_coco, matched_people
 from poserior.metrics.base import Visibility, keypoint_distance, masked_mean
 from poserior.metrics.brier import brier_score
 from poserior.metrics.coco_files import Json
@@ -19,7 +19,7 @@ from poserior.metrics.end_point import end_point_error
 from poserior.metrics.oks import keypoint_oks
 from poserior.metrics.parts import average_precision_by_part, joined_files
 from poserior.metrics.pck import pck
-from poserior.metrics.ranking import ranking_frame
+from poserior.metrics.ranking import frame_of
 from poserior.metrics.reliability import ece, within_unit
 from poserior.metrics.risk_coverage import aurc
 from poserior.metrics.sharpness import needed_width, region_reach, region_width
@@ -77,7 +77,8 @@ def summarise(
     if annotations is None or results is None:
         annotations, results = evaluation_to_coco(evaluation)
     results, annotations = joined_files(results, annotations, evaluation.skeleton)
-    precision = coco_average_precision(results, annotations, sigmas, category_id)
+    matched = matched_people(results, annotations, sigmas, category_id)
+    precision = matched.stats_of()
     visibility = evaluation.target_visibility
     similarity = keypoint_oks(evaluation.keypoints, evaluation.target, evaluation.area, sigmas, visibility)
     person_oks = masked_mean(similarity, visibility, dim=1)
@@ -89,7 +90,7 @@ def summarise(
         "pearson_instance": pearson(evaluation.score, person_oks, counted),
         "spearman_instance": spearman(evaluation.score, person_oks, counted),
         "AUSE_instance": ause(1 - person_oks, evaluation.score, counted),
-        **ranking_frame(results, annotations, sigmas, category_id),
+        **frame_of(matched, own=precision["AP"]),
         "num_people": int(counted.sum()),
     }
     summary = {key: _plain(value) for key, value in summary.items()}

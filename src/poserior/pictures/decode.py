@@ -31,7 +31,8 @@ def decode(
     """
     image = None
     # Older OpenCV fills the missing rest of a truncated JPEG with grey: look for the end mark after the last scan.
-    truncated = data[:2] == b"\xff\xd8" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    whole = data[:2] != b"\xff\xd8" or data[-2:] == b"\xff\xd9"
+    truncated = not whole and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
     size = size_in_header(data)
     if size is not None and size[0] * size[1] > MOST_PIXELS:
         raise CorruptImageError(

@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+_HALF = np.array([0.5, 0.5])
+
 
 def warp(image: NDArray[np.uint8], affine: NDArray[np.float64], image_size: tuple[int, int]) -> NDArray[np.uint8]:
     """The crop that an affine map of continuous coordinates shows; black outside of the picture.
@@ -20,7 +22,8 @@ def warp(image: NDArray[np.uint8], affine: NDArray[np.float64], image_size: tupl
     source, affine = _shrunk(image, affine, image_size, shrink) if shrink >= 2 else (image, affine)
     # OpenCV counts from the first pixel's centre: shift by half a pixel before and after.
     linear, offset = affine[:, :2], affine[:, 2]
-    index = np.column_stack([linear, offset + linear @ [0.5, 0.5] - 0.5])
+    index = np.empty((2, 3))
+    index[:, :2], index[:, 2] = linear, offset + linear @ _HALF - 0.5
     height, width = image_size
     crop = cv2.warpAffine(source, index, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     return np.asarray(crop, np.uint8)

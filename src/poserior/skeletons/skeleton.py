@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ class Skeleton:
         """K."""
         return len(self.keypoints)
 
-    @property
+    @cached_property
     def flip_indices(self) -> tuple[int, ...]:
         """The permutation of K indices that exchanges left and right."""
         order = list(range(len(self.keypoints)))

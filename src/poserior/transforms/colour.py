@@ -6,6 +6,9 @@ from numpy.typing import NDArray
 
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601: how bright red, green and blue look
 
+_SAME, _GREY = np.eye(3), np.tile(LUMA, (3, 1))
+_AXIS, _CROSS = np.full((3, 3), 1 / 3), np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
+
 
 def colour_matrix(brightness: float, contrast: float, saturation: float, hue: float) -> NDArray[np.float64]:
     """The affine map ``(3, 4)`` of RGB in 0..255 that applies, in this order, hue, saturation, contrast, brightness.
@@ -19,12 +22,11 @@ def colour_matrix(brightness: float, contrast: float, saturation: float, hue: fl
     >>> colour_matrix(1.0, 1.0, 1.0, 0.0).round(12).tolist()
     [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]
     """
-    axis = np.full((3, 3), 1 / 3)
-    cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
-    turn = np.cos(hue) * np.eye(3) + (1 - np.cos(hue)) * axis + np.sin(hue) * cross  # Rodrigues' formula
-    saturate = saturation * np.eye(3) + (1 - saturation) * np.tile(LUMA, (3, 1))
-    offset = np.full((3, 1), 127.5 * (1 - contrast))
-    return brightness * np.concatenate([contrast * saturate @ turn, offset], 1)
+    turn = np.cos(hue) * _SAME + (1 - np.cos(hue)) * _AXIS + np.sin(hue) * _CROSS  # Rodrigues' formula
+    saturate = saturation * _SAME + (1 - saturation) * _GREY
+    matrix = np.empty((3, 4))
+    matrix[:, :3], matrix[:, 3] = contrast * saturate @ turn, 127.5 * (1 - contrast)
+    return brightness * matrix
 
 
 def jitter(image: NDArray[np.uint8], strength: float, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -28,7 +28,7 @@ def half_body_box(
         skeleton: names the upper half.
         rng: decides for a half.
     """
-    upper = np.isin(skeleton.keypoints, skeleton.upper_body)
+    upper = np.array([name in skeleton.upper_body for name in skeleton.keypoints], bool)
     labelled = visibility > 0
     halves = [half for half in (upper & labelled, ~upper & labelled) if half.sum() >= 2]
     if not skeleton.upper_body or 2 * labelled.sum() < len(labelled) or not halves:

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from poserior.geometry import apply_affine, crop_affine
+from poserior.geometry import crop_affine
 from poserior.structures import Sample
 from poserior.transforms.augment import Augment
 from poserior.transforms.colour import jitter
@@ -60,24 +60,25 @@ class TopDown:
             raise ValueError("expected a random generator (rng) for a transform with an augment, found None")
         else:
             crop, flip = self._draw_geometry(sample, self.augment, rng)
-        image = warp(sample.image.numpy(), crop.numpy(), self.image_size)
-        keypoints = apply_affine(crop, sample.keypoints.double())
-        visibility = sample.visibility
+        # NumPy throughout: a dozen small tensor operations would take as long as the warp.
+        affine = crop.numpy()
+        image = warp(sample.image.numpy(), affine, self.image_size)
+        keypoints = sample.keypoints.numpy().astype(np.float64) @ affine[:, :2].T + affine[:, 2]
+        visibility = sample.visibility.numpy()
         if flip:
             order = list(sample.skeleton.flip_indices)
             keypoints, visibility = keypoints[order], visibility[order]
         if self.augment is not None and rng is not None:
             image, visibility = _draw_pixels(image, keypoints, visibility, self.augment, rng)
         if self.drop_outside:
-            sides = torch.tensor([self.image_size[1], self.image_size[0]])
-            inside = ((keypoints >= 0) & (keypoints <= sides)).all(-1)
-            visibility = torch.where(inside, visibility, 0)
-        keypoints = torch.where(visibility[:, None] > 0, keypoints, 0.0).to(sample.keypoints.dtype)
+            inside = ((keypoints >= 0) & (keypoints <= self.image_size[::-1])).all(-1)
+            visibility = np.where(inside, visibility, 0)
+        keypoints = np.where(visibility[:, None] > 0, keypoints, 0.0)
         return replace(
             sample,
             image=torch.from_numpy(image),
-            keypoints=keypoints,
-            visibility=visibility,
+            keypoints=torch.from_numpy(keypoints).to(sample.keypoints.dtype),
+            visibility=torch.from_numpy(visibility),
             crop=crop,
             flipped=flip,
         )
@@ -89,7 +90,7 @@ class TopDown:
         shift = rng.uniform(-augment.shift, augment.shift, 2) * (box[2:] - box[:2])
         turned = rng.random() < augment.rotation_probability
         crop = crop_affine(
-            torch.from_numpy(box + np.tile(shift, 2)),
+            torch.from_numpy(box + np.concatenate([shift, shift])),
             self.image_size,
             self.box_padding,
             zoom=rng.uniform(1 - augment.scale, 1 + augment.scale),
@@ -100,13 +101,17 @@ class TopDown:
 
 
 def _draw_pixels(
-    image: NDArray[np.uint8], keypoints: Tensor, visibility: Tensor, augment: Augment, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], Tensor]:
+    image: NDArray[np.uint8],
+    keypoints: NDArray[np.float64],
+    visibility: NDArray[np.int64],
+    augment: Augment,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     if augment.colour:
         image = jitter(image, augment.colour, rng)
     if augment.occlusion_size and rng.random() < augment.occlusion:
         image, (x0, y0, x1, y1) = occlude(image, augment.occlusion_size, rng)
-        x, y = keypoints.unbind(-1)
+        x, y = keypoints.T
         hidden = (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
-        visibility = torch.where(hidden, visibility.clamp(max=1), visibility)
+        visibility = np.where(hidden, visibility.clip(max=1), visibility)
     return image, visibility
