@@ -3,13 +3,14 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from poserior.version import __version__
+
 if TYPE_CHECKING:  # heavy: loaded when first asked for
     from poserior.distributions import decide
     from poserior.ensemble import Ensemble, mc_dropout
     from poserior.inference import import_weights
     from poserior.loading import load
 
-__version__ = "0.1.0"
 __all__ = ["Ensemble", "__version__", "decide", "import_weights", "load", "mc_dropout"]
 
 _MODULES = ("calibration", "datasets", "distributions", "heads", "metrics", "models", "skeletons", "transforms")

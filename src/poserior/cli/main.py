@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Protocol, cast, runtime_checkable
 
-from poserior import __version__
 from poserior.errors import InputError
+from poserior.version import __version__
 
 VERBS = (
     "demo",

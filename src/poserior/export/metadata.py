@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from poserior import __version__
 from poserior.calibration import Regions
 from poserior.models import ModelSpec, Regressor
+from poserior.version import __version__
 
 KEY = "poserior"
 """The file's metadata are JSON under this key."""

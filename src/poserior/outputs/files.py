@@ -53,7 +53,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         InputError: the folder cannot be made or written, or the disk is full; nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(data)

@@ -1,0 +1,3 @@
+"""The release, where every part can ask for it."""
+
+__version__ = "0.1.0"
