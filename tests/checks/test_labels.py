@@ -4,7 +4,7 @@ import copy
 import math
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from poserior import skeletons
@@ -50,7 +50,7 @@ def break_nan(rows):
         ("visibility", "error", 1, "annotation 4 in 001.png", lambda rows: put(rows[3], 1, 70, 30, 3)),
         ("origin", "error", 1, "annotation 4 in 001.png", break_points),
         ("off-picture", "error", 2, "annotation 4 in 001.png", break_off_picture),
-        ("outside-box", "warning", 4, "annotation 4 in 001.png", break_outside_box),
+        ("outside-box", "warning", 5, "annotation 4 in 001.png", break_outside_box),
         ("not-a-number", "error", 3, "annotation 4 in 001.png", break_nan),
         ("num-keypoints", "warning", 1, "annotation 4 in 001.png", lambda rows: rows[3].update(num_keypoints=3)),
         ("box", "error", 1, "annotation 4 in 001.png", lambda rows: rows[3].update(bbox=[5, 5, -3, 9])),
@@ -120,18 +120,20 @@ def test_the_skeleton_asked_for(labels):
     names = tuple(labels["categories"][0]["keypoints"])
     own = skeletons.Skeleton("own", names, ((0, 1),), (("left_eye", "right_hip"),), (0.1,) * 5)
     pairs = found(labels, own)["flip-pairs", "error"]
-    assert pairs.examples == ("left_eye with right_hip, not right_eye", "right_hip with left_eye, not left_hip")
+    assert pairs.examples[0] == "left_eye with right_hip, not right_eye"
+    assert pairs.examples[1] == "right_eye with nobody, not left_eye"
+    assert pairs.count == 4
 
 
 def test_sides_of_the_picture_instead_of_the_person(labels):
     for row in labels["annotations"]:
         points = [row["keypoints"][3 * k : 3 * k + 3] for k in (0, 2, 1, 4, 3)]
-        row["keypoints"] = sum(points, [])
+        row["keypoints"] = [value for point in points for value in point]
     one = found(labels)["left-right", "error"]
     assert one.what == "the left eye lies left of the right one in 100% of 60 faces"
 
 
-TOPS = ["images", "annotations", "categories"]
+COCO = skeletons.load("coco17")
 JUNK = st.sampled_from(
     [
         None,
@@ -156,7 +158,9 @@ JUNK = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_nothing_breaks_the_doctor(data, labels):
     """Any value anywhere in the file replaced, removed or doubled: findings, never an exception."""
@@ -173,15 +177,14 @@ def test_nothing_breaks_the_doctor(data, labels):
         if holder is None:
             break
         if data.draw(st.integers(0, 3)):
-            holder[key] = data.draw(JUNK)
+            holder[key] = copy.deepcopy(data.draw(JUNK))
         elif isinstance(holder, list):
-            holder.append(holder[key])
+            holder.append(copy.deepcopy(holder[key]))
         else:
             del holder[key]
     for one in examine(content)[1]:
         assert one.count > 0
-    for skeleton in ("coco17", "coco133"):
-        examine(content, skeletons.load(skeleton))
+    examine(content, COCO)
 
 
 @pytest.mark.parametrize("content", [None, 3, "text", [], [1], {}, {"images": 3}, {"annotations": [1, None]}])

@@ -72,8 +72,9 @@ def read_labels(content: Any, skeleton: Skeleton | None = None) -> tuple[Labels,
         skeleton: what the keypoints should be; by default the names of the category with most annotations count.
     """
     findings: list[Finding] = []
-    tops = content if isinstance(content, dict) else {}
-    if not isinstance(content, dict):
+    usable = isinstance(content, dict) and bool(content)
+    tops = content if usable else {}
+    if not usable:
         what = f"the file holds {describe(content)}, not an object with images, annotations and categories"
         findings += finding("structure", "error", what, [], "write COCO's keypoint format (poserior convert)", 1)
     images = _records(tops, "images", findings)
