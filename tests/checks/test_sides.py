@@ -28,7 +28,7 @@ def test_exchanged_people_are_found_among_people_of_both_views():
     side = np.where(front, 1.0, -1.0)[:, None]
     points[:, 1::2, 0] = side * 20 + draw.normal(0, 5, (count, 2))
     points[:, 2::2, 0] = -side * 20 + draw.normal(0, 5, (count, 2))
-    points[:, 1:, 1] = [30, 30, 80, 80] + draw.normal(0, 5, (count, 4))
+    points[:, 1:, 1] = np.array([30, 30, 80, 80]) + draw.normal(0, 5, (count, 4))
     labelled = np.ones((count, 5), bool)
     labelled[:, 0] = front
     bad = draw.random(count) < 0.05

@@ -62,5 +62,7 @@ def run(args: Namespace) -> int:
         for option in options:
             if other != args.subject and getattr(args, option) is not None:
                 given = option.replace("_", "-")
-                raise InputError(f"expected --{given} with doctor {other}, found it with doctor {args.subject}; leave it out")
+                raise InputError(
+                    f"expected --{given} with doctor {other}, found it with doctor {args.subject}; leave it out"
+                )
     return data(args) if args.subject == "data" else sigmas(args)

@@ -1,6 +1,7 @@
 """``poserior report``: one page on any number of runs or results files, side by side."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +167,20 @@ def _same_people(evaluations: "list[Evaluation]") -> "tuple[list[Evaluation], li
         return evaluations, order
     wanted = [keys[0][n] for n in order]
     places = [{key: n for n, key in enumerate(own)} for own in keys]
-    return [one.take([place[key] for key in wanted]) for one, place in zip(evaluations, places, strict=True)], order
+    return [_taken(one, [place[key] for key in wanted]) for one, place in zip(evaluations, places, strict=True)], order
+
+
+def _taken(one: "Evaluation", index: list[int]) -> "Evaluation":
+    """The record of some people; draws and standardised errors, which belong to nobody, stay as they are."""
+    columns = ("keypoints", "confidence", "score", "target", "target_visibility", "area", "box_xyxy", "covariance")
+    columns += ("visibility", "log_prob", "credible_level", "ellipse_radius", "mean")
+    values = {column: getattr(one, column) for column in columns}
+    return replace(
+        one,
+        image_id=tuple(one.image_id[n] for n in index),
+        annotation_id=tuple(one.annotation_id[n] for n in index),
+        **{column: value[index] for column, value in values.items() if value is not None},
+    )
 
 
 def _names(paths: Sequence[str]) -> list[str]:
