@@ -155,7 +155,7 @@ def test_data_tells_what_is_wrong_and_ends_with_one(write, tmp_path, capsys):
     content = annotations(1)
     assert main(["doctor", "data", "--annotations", write("a.json", content), "--output", str(tmp_path / "g")]) == 1
     assert "edges of the category name keypoints that do not exist" in capsys.readouterr().out
-    content["categories"][0]["skeleton"] = [[1, 2], [1, 3]]
+    content["categories"][0] |= {"skeleton": [[1, 2], [1, 3]], "keypoints": [*NAMES[:3], "beak", "tail"]}
     assert main(["doctor", "data", "--annotations", write("good.json", content)]) == 0
     assert "0 errors, 0 warnings" in capsys.readouterr().out
     content["annotations"][4]["bbox"] = [0, 0, 0, 0]

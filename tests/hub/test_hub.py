@@ -110,7 +110,7 @@ def test_a_model_of_the_hub_is_fetched_without_anything_but_its_files(run, tmp_p
 
 
 def test_what_cannot_be(run, tmp_path):
-    with pytest.raises(InputError, match="expected a run folder with model.yaml, found none"):
+    with pytest.raises(InputError, match="expected a run folder with model"):
         hub.save_pretrained(tmp_path / "none", tmp_path / "out")
     assert not (tmp_path / "out").exists()
     with pytest.raises(InputError, match="another folder than the run's own"):
