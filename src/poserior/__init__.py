@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # heavy: loaded when first asked for
     from poserior.distributions import decide
     from poserior.ensemble import Ensemble, mc_dropout
+    from poserior.hub import from_pretrained
     from poserior.inference import import_weights, load
 
 __version__ = "0.1.0"
-__all__ = ["Ensemble", "__version__", "decide", "import_weights", "load", "mc_dropout"]
+__all__ = ["Ensemble", "__version__", "decide", "from_pretrained", "import_weights", "load", "mc_dropout"]
 
 _MODULES = ("calibration", "datasets", "distributions", "heads", "metrics", "models", "skeletons", "transforms")
 _NAMES = {
     "load": "inference",
+    "from_pretrained": "hub",
     "import_weights": "inference",
     "decide": "distributions",
     "Ensemble": "ensemble",

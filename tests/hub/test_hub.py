@@ -9,6 +9,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+import poserior
 from poserior import hub, skeletons
 from poserior.errors import InputError
 from poserior.inference import load
@@ -39,7 +40,7 @@ def test_a_saved_model_predicts_as_the_run(run, tmp_path):
     [[other]] = hub.from_pretrained(saved)([picture], boxes)
     assert torch.equal(one.keypoints, other.keypoints)
     assert torch.equal(one.covariance, other.covariance)
-    assert hub.from_pretrained(saved, flip_test=False, batch_size=3).batch_size == 3
+    assert poserior.from_pretrained(saved, flip_test=False, batch_size=3).batch_size == 3
 
 
 def test_config_and_weights_are_plain(run, tmp_path):

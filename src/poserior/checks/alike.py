@@ -69,7 +69,7 @@ def close_pairs(hashes: UInt64[np.ndarray, "N"], bits: int = BITS) -> Int64[np.n
 
     Of ``bits + 1`` bands of bits such a pair has one in common: only hashes with an equal band are compared.
 
-    >>> close_pairs(np.array([0, 3, 255], np.uint64)).tolist()
+    >>> close_pairs(np.array([0, 3, 2**64 - 1], np.uint64)).tolist()
     [[0, 1]]
     """
     found = [np.zeros((0, 2), np.int64)]

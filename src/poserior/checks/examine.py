@@ -53,9 +53,9 @@ def examine(content: Any, skeleton: Skeleton | None = None) -> tuple[Labels, lis
     Returns:
         The labels as far as they could be understood, and the findings, errors first.
 
-    >>> labels, findings = examine({"images": [], "annotations": 3})
+    >>> labels, findings = examine({"annotations": 3})
     >>> findings[0].what
-    "there is no list under 'annotations' at the top of the file"
+    "there is no list under 'images' at the top of the file"
     """
     labels, findings = read_labels(content, skeleton)
     with np.errstate(all="ignore"):  # broken numbers are what is looked for

@@ -172,7 +172,16 @@ def _same_people(evaluations: "list[Evaluation]") -> "tuple[list[Evaluation], li
 
 def _taken(one: "Evaluation", index: list[int]) -> "Evaluation":
     """The record of some people; draws and standardised errors, which belong to nobody, stay as they are."""
-    columns = ("keypoints", "confidence", "score", "target", "target_visibility", "area", "box_xyxy", "covariance")
+    columns: tuple[str, ...] = (
+        "keypoints",
+        "confidence",
+        "score",
+        "target",
+        "target_visibility",
+        "area",
+        "box_xyxy",
+        "covariance",
+    )
     columns += ("visibility", "log_prob", "credible_level", "ellipse_radius", "mean")
     values = {column: getattr(one, column) for column in columns}
     return replace(
