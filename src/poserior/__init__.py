@@ -8,14 +8,16 @@ from poserior.version import __version__
 if TYPE_CHECKING:  # heavy: loaded when first asked for
     from poserior.distributions import decide
     from poserior.ensemble import Ensemble, mc_dropout
+    from poserior.hub import from_pretrained
     from poserior.inference import import_weights
     from poserior.loading import load
 
-__all__ = ["Ensemble", "__version__", "decide", "import_weights", "load", "mc_dropout"]
+__all__ = ["Ensemble", "__version__", "decide", "from_pretrained", "import_weights", "load", "mc_dropout"]
 
 _MODULES = ("calibration", "datasets", "distributions", "heads", "metrics", "models", "skeletons", "transforms")
 _NAMES = {
     "load": "loading",
+    "from_pretrained": "hub",
     "import_weights": "inference",
     "decide": "distributions",
     "Ensemble": "ensemble",

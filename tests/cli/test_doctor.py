@@ -1,5 +1,6 @@
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -146,5 +147,44 @@ def test_the_subject_is_named(capsys):
     assert main(["doctor"]) == 2
     assert main(["doctor", "legs"]) == 2
     said = capsys.readouterr().err
-    assert "expected a subject (sigmas), found none" in said
+    assert "expected a subject (data, sigmas), found none" in said
     assert "found 'legs'" in said
+
+
+def test_data_tells_what_is_wrong_and_ends_with_one(write, tmp_path, capsys):
+    content = annotations(1)
+    assert main(["doctor", "data", "--annotations", write("a.json", content), "--output", str(tmp_path / "g")]) == 1
+    assert "edges of the category name keypoints that do not exist" in capsys.readouterr().out
+    content["categories"][0] |= {"skeleton": [[1, 2], [1, 3]], "keypoints": [*NAMES[:3], "beak", "tail"]}
+    assert main(["doctor", "data", "--annotations", write("good.json", content)]) == 0
+    assert "0 errors, 0 warnings" in capsys.readouterr().out
+    content["annotations"][4]["bbox"] = [0, 0, 0, 0]
+    content["annotations"][7]["area"] = -1
+    output = tmp_path / "findings.json"
+    assert main(["doctor", "data", "--annotations", write("bad.json", content), "--output", str(output)]) == 1
+    printed = capsys.readouterr().out
+    assert printed.index("ERROR") < printed.index("HINT")
+    assert "e.g. annotation 5 in 1.jpg" in printed
+    findings = json.loads(output.read_text())["findings"]
+    said = {one["what"]: (one["count"], one["examples"]) for one in findings if one["severity"] == "error"}
+    assert said["1 boxes have no extent or a negative one"] == (1, ["annotation 5 in 1.jpg"])
+    assert said["1 people have an area of 0 or less"] == (1, ["annotation 8 in 2.jpg"])
+
+
+def test_data_looks_for_leaks_between_two_sets(write, tmp_path, capsys):
+    for name, seed in (("0.jpg", 0), ("1.jpg", 1), ("2.jpg", 0)):
+        noise = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / name), cv2.resize(noise, (900, 300), interpolation=cv2.INTER_CUBIC))
+    train, val = write("t.json", annotations(1, people=6)), write("v.json", annotations(1, people=3, images=2))
+    assert main(["doctor", "data", "--annotations", train, "--val", val, "--images", str(tmp_path)]) == 1
+    printed = capsys.readouterr().out
+    assert "1 pairs of equal picture files are in training and validation at once" in printed
+    assert "0.jpg (train) and 2.jpg (val)" in printed
+
+
+def test_data_refuses_what_is_not_its_own(write, capsys):
+    file = write("a.json", annotations(1, people=3))
+    assert main(["doctor", "data", "--annotations", file, "--repeated", file]) == 2
+    assert "expected --repeated with doctor sigmas, found it with doctor data" in capsys.readouterr().err
+    assert main(["doctor", "data", "--annotations", file + ".none"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

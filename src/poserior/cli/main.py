@@ -18,6 +18,7 @@ VERBS = (
     "predict",
     "export",
     "compare",
+    "report",
     "analyse",
     "doctor",
     "shard",

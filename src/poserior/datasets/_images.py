@@ -25,6 +25,10 @@ class Images(ABC):
         """The stored path of the picture `name`, or None."""
 
     @abstractmethod
+    def names(self) -> list[str]:
+        """The stored paths of all files, pictures or not."""
+
+    @abstractmethod
     def read(self, stored: str) -> bytes:
         """The bytes of the file at a stored path."""
 
@@ -56,6 +60,9 @@ class _Folder(Images):
             if candidate.name in self._files(str(candidate.parent)):
                 return str(candidate)
         return None
+
+    def names(self) -> list[str]:
+        return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
 
     def _files(self, folder: str) -> frozenset[str]:
         # One listing of a folder answers for all its pictures: asking file by file is slow on network disks.
@@ -91,6 +98,9 @@ class _Archive(Images):
     def find(self, name: str) -> str | None:
         relative = _inside(name)
         return self._by_path.get(str(relative)) or self._by_name.get(relative.name)
+
+    def names(self) -> list[str]:
+        return list(self._by_path.values())
 
 
 class _Tar(_Archive):
