@@ -95,6 +95,10 @@ class JointLaw(StandardLaw):
         """``function(law, *values)`` with each flow's own points ``(N_k, D)``, put back in the points' order."""
         shape, dim = values[0].shape[:-1], values[0].shape[-1]
         joint = self.joint.expand(shape).flatten()
+        if torch.compiler.is_exporting():  # how many points a flow has would decide the graph: each is asked all
+            flat = [value.reshape(-1, dim) for value in values]
+            results = torch.stack([function(self.laws.law(k), *flat) for k in range(len(self.laws.flows))])
+            return results.gather(0, joint[None])[0].reshape(shape)
         order = joint.argsort()
         counts = joint.bincount(minlength=len(self.laws.flows)).tolist()
         own = list(zip(*(torch.split(value.reshape(-1, dim)[order], counts) for value in values), strict=True))

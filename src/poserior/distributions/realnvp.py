@@ -66,7 +66,9 @@ class RealNVP(nn.Module):
                 log_prob: Tensor = LogProb.apply(points, *parameters)
                 return log_prob
             # Without gradients nothing is kept, so many points go through in portions that fit a processor's cache.
-            portions = torch.split(points.reshape(-1, self.dim), PORTION)
+            # An exported graph has no number of portions that goes with its batch.
+            points = points.reshape(-1, self.dim)
+            portions = (points,) if torch.compiler.is_exporting() else torch.split(points, PORTION)
             return torch.cat([LogProb.apply(portion, *parameters) for portion in portions]).reshape(value.shape[:-1])
 
     @torch.no_grad()

@@ -121,7 +121,7 @@ class Recalibrated(Distribution):
         values = kernel(points)
         plain, moved = (own * values).sum(0), (self.nodes(FEW)[1] * values).sum(0)
         factor = moved / plain.clamp_min(TINY)
-        if bool((plain <= TINY).any()):  # a kernel that no node feels: r at its centre
+        if torch.compiler.is_exporting() or bool((plain <= TINY).any()):  # a kernel that no node feels: r at its centre
             far = self._slope(self.base.credible_level(kernel.center.expand(points.shape[1:])))
             factor = torch.where(plain > TINY, factor, far)
         return (self.base.expectation(kernel) * factor).clamp_max(1)

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from poserior.distributions.small_matrices import cholesky, solve_lower
+
 ROUNDS = 7
 
 
@@ -59,11 +61,14 @@ def _summit(values: Float[Tensor, "P *B"]) -> Tensor:
     dim = next(d for d in range(1, 9) if 1 + 2 * d + d * (d - 1) // 2 == len(values))
     centre, forth, back, corners = values[0], values[1 : dim + 1], values[dim + 1 : 2 * dim + 1], values[2 * dim + 1 :]
     slope = ((forth - back) / 2).movedim(0, -1)
-    bend = torch.diag_embed((forth + back - 2 * centre).movedim(0, -1))
+    bends = {(i, i): forth[i] + back[i] - 2 * centre for i in range(dim)}
     for (i, j), corner in zip(combinations(range(dim), 2), corners, strict=True):
-        bend[..., i, j] = bend[..., j, i] = corner - forth[i] - forth[j] + centre
-    chol, failed = torch.linalg.cholesky_ex(-bend)
-    usable = (failed == 0) & chol.isfinite().all(-1).all(-1) & slope.isfinite().all(-1)
-    safe = torch.where(usable[..., None, None], chol, torch.eye(dim, dtype=chol.dtype, device=chol.device))
-    step: Tensor = torch.cholesky_solve(slope.nan_to_num()[..., None], safe)[..., 0]
+        bends[i, j] = bends[j, i] = corner - forth[i] - forth[j] + centre
+    bend = torch.stack([torch.stack([bends[i, j] for j in range(dim)], -1) for i in range(dim)], -2)
+    factor = cholesky(-bend)  # not a number where there is no summit
+    usable = factor.isfinite().all(-1).all(-1) & slope.isfinite().all(-1)
+    safe = torch.where(usable[..., None, None], factor, torch.eye(dim, dtype=factor.dtype, device=factor.device))
+    half = solve_lower(safe, slope.nan_to_num())
+    # The transpose, turned by half a turn, is lower triangular again.
+    step = solve_lower(safe.mT.flip((-2, -1)), half.flip(-1)).flip(-1)
     return torch.where(usable[..., None], step, torch.inf)

@@ -28,6 +28,7 @@ def metadata(model: Regressor, spec: ModelSpec, flip_test: bool) -> dict[str, An
         flip_test: whether the graph fuses every density with the mirrored crop's.
     """
     described = asdict(spec)
+    described["backbone"] = {name: value for name, value in spec.backbone.items() if name != "weights"}  # a path
     # Regions hold only for predictions made as in their fit.
     regions = model.regions if spec.fitted_on.get("regions", {}).get("flip_test", flip_test) == flip_test else None
     content = {

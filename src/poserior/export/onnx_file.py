@@ -25,6 +25,9 @@ OPSET = 20
 PARITY = 1e-4
 """Crop pixels by which the file's keypoints may differ from the model's."""
 
+NEAR = 1e-3
+"""By how much its other answers may: covariances as a share of themselves, confidences as they are."""
+
 
 class Exported(NamedTuple):
     """A file that was written.
@@ -97,39 +100,50 @@ def export_model(model: Regressor, spec: ModelSpec, output: Path, flip_test: boo
         path = folder / output.name
         program.save(path)
         _check_model(path)
-        difference = parity(path, graph, spec.image_size)
-        if not difference <= PARITY:
-            raise InputError(
-                f"expected the file's keypoints within {PARITY:g} crop pixels of the model's, found {difference:.2g}"
-                " apart; keep to the run's folder and report this head"
-            )
+        found = differences(path, graph, spec.image_size)
+        for name, difference in found.items():
+            limit, unit = (PARITY, " crop pixels") if name == "keypoints" else (NEAR, "")
+            if not difference <= limit:
+                raise InputError(
+                    f"expected the file's {name} within {limit:g}{unit} of the model's, found {difference:.2g} apart;"
+                    " predict with the run's folder"
+                )
         size = sum(part.stat().st_size for part in folder.iterdir())
         for part in sorted(folder.iterdir(), key=lambda part: part == path):  # large weights first, the file last
             part.replace(output.parent / part.name)
-    return Exported(output, size, difference)
+    return Exported(output, size, found["keypoints"])
 
 
-def parity(path: Path, graph: Graph, image_size: tuple[int, int]) -> float:
-    """The largest difference of keypoints, in crop pixels, over random crops in batches of one and of several.
+def differences(path: Path, graph: Graph, image_size: tuple[int, int]) -> dict[str, float]:
+    """How far the file's answers are off, over random crops in batches of one and of several; NaN where one is NaN.
 
     Args:
         path: the ONNX file.
         graph: what it was made from.
         image_size: the crop's ``(H, W)``.
+
+    Returns:
+        The largest difference of every output: keypoints' in crop pixels, covariances' as a share of the keypoint's
+        largest entry, the others' as they are.
     """
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    sides = np.array([image_size[1], image_size[0]])
-    worst = 0.0
+    worst = dict.fromkeys(graph.outputs, 0.0)
     for count in (1, 5):
         images, area = _crops(image_size, count)
         with torch.no_grad():
-            expected = graph(images, area)[0].numpy()
-        (found,) = session.run(["keypoints"], {"images": images.numpy(), "area": area.numpy()})
-        worst = max(worst, float(np.abs((found - expected) * sides).max()))
-        if not np.isfinite(found).all():
-            return float("nan")
+            expected = [part.double().numpy() for part in graph(images, area)]
+        found = session.run(list(graph.outputs), {"images": images.numpy(), "area": area.numpy()})
+        for name, ours, theirs in zip(graph.outputs, expected, found, strict=True):
+            unit = np.ones(1)
+            if name == "keypoints":
+                unit = 1 / np.array([image_size[1], image_size[0]])
+            elif name == "covariance":
+                unit = np.abs(ours).max((-2, -1), keepdims=True)
+            with np.errstate(invalid="ignore"):  # infinity is as infinity does
+                apart = np.where(ours == theirs, 0.0, np.abs(theirs - ours) / unit)
+            worst[name] = float(np.maximum(worst[name], apart.max()))
     return worst
 
 
@@ -144,6 +158,8 @@ def _crops(image_size: tuple[int, int], count: int) -> tuple[Tensor, Tensor]:
 
 def _translated(graph: Graph, spec: ModelSpec) -> Any:
     images, area = _crops(spec.image_size, 3)
+    with torch.no_grad():
+        graph(images, area)  # constants that are found once must be found before the exporter looks on
     batch = torch.export.Dim("batch")
     try:
         with _quiet(), torch.no_grad():
@@ -185,21 +201,18 @@ def _check_model(path: Path) -> None:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """The exporter talks of its progress and of torch's own insides."""
-    loggers = [logging.getLogger(name) for name in ("torch", "torch.onnx", "torch.fx", "torch.export", "onnxscript")]
-    levels = [logger.level for logger in loggers]
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        try:
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
             yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+    finally:
+        logging.disable(before)
 
 
 @contextlib.contextmanager
