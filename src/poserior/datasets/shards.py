@@ -61,14 +61,17 @@ class _Members(Images):
         self.shard = np.repeat(np.arange(num_shards), [len(part) for part in rows])
         self.rows: NDArray[Any] = np.concatenate(rows) if rows else np.zeros(0, INDEX)
         names = [f"{key:06d}{extension.decode()}" for key, extension in self.rows[["key", "extension"]].tolist()]
-        self.names = [f"{shard_name(shard)}.tar/{name}" for shard, name in zip(self.shard.tolist(), names, strict=True)]
-        self._place = {name: place for place, name in enumerate(self.names)}
+        self.stored_paths = [f"{shard_name(shard)}.tar/{name}" for shard, name in zip(self.shard.tolist(), names, strict=True)]
+        self._place = {name: place for place, name in enumerate(self.stored_paths)}
         self.files: dict[str, str] = {}
-        if len(self._place) != len(self.names):
+        if len(self._place) != len(self.stored_paths):
             raise InputError(f"expected every sample once in {root}, found duplicates; write the shards anew")
 
     def find(self, name: str) -> str | None:
         return self.files.get(name)
+
+    def names(self) -> list[str]:
+        return list(self.stored_paths)
 
     def read(self, stored: str) -> bytes:
         place = self._place[stored]
@@ -79,7 +82,7 @@ class _Members(Images):
         """The content of a picture's JSON member."""
         key, _, _, _, offset, size = self.rows[place].item()
         name = f"{key:06d}.json"
-        source = f"{self.names[place].rpartition('/')[0]}/{name}"
+        source = f"{self.stored_paths[place].rpartition('/')[0]}/{name}"
         return parse_json(self._member(place, name, offset, size), f"{self.root}/{source}")
 
     def _member(self, place: int, name: str, start: int, length: int) -> bytes:
@@ -161,7 +164,7 @@ def _read_people(images: _Members, count: int) -> tuple[People, Pictures]:
         sizes = np.array([record["image_size"] for record in records], np.int32).reshape(-1, 2)
         whole = all(type(number) is int for number in ids)
         names = np.array([record["file_name"] for record in records], np.str_)
-        images.files = dict(zip(names.tolist(), images.names, strict=True))
+        images.files = dict(zip(names.tolist(), images.stored_paths, strict=True))
         pictures = Pictures(np.array(ids if whole else list(map(str, ids))), names, sizes)
         return People(
             picture=picture,
