@@ -61,7 +61,9 @@ class _Members(Images):
         self.shard = np.repeat(np.arange(num_shards), [len(part) for part in rows])
         self.rows: NDArray[Any] = np.concatenate(rows) if rows else np.zeros(0, INDEX)
         names = [f"{key:06d}{extension.decode()}" for key, extension in self.rows[["key", "extension"]].tolist()]
-        self.stored_paths = [f"{shard_name(shard)}.tar/{name}" for shard, name in zip(self.shard.tolist(), names, strict=True)]
+        self.stored_paths = [
+            f"{shard_name(shard)}.tar/{name}" for shard, name in zip(self.shard.tolist(), names, strict=True)
+        ]
         self._place = {name: place for place, name in enumerate(self.stored_paths)}
         self.files: dict[str, str] = {}
         if len(self._place) != len(self.stored_paths):
