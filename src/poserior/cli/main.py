@@ -9,7 +9,18 @@ from typing import Protocol, cast, runtime_checkable
 from poserior import __version__
 from poserior.errors import InputError
 
-VERBS = ("demo", "train", "evaluate", "calibrate", "predict", "compare", "analyse", "doctor", "import-weights")
+VERBS = (
+    "demo",
+    "train",
+    "evaluate",
+    "calibrate",
+    "predict",
+    "compare",
+    "analyse",
+    "doctor",
+    "convert",
+    "import-weights",
+)
 
 
 @runtime_checkable
