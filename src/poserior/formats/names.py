@@ -41,7 +41,7 @@ def as_skeleton(annotations: Annotations, skeleton: Skeleton) -> Annotations:
         place = {name: k for k, name in enumerate(wanted)}
     if set(place) != set(wanted) or len(wanted) != len(annotations.keypoints):
         raise InputError(
-            f"expected the {len(wanted)} keypoints of skeleton {skeleton.name!r} "
+            f"expected the {len(wanted)} keypoints of skeleton {skeleton.name!r}"
             f" ({', '.join(skeleton.keypoints):.200}),"
             f" found {len(annotations.keypoints)} ({', '.join(annotations.keypoints):.200});"
             " give the skeleton that fits"

@@ -156,7 +156,7 @@ def _wide(
     people, seen = [], set()
     for cells, where in lines:
         image = places.setdefault(image_name(cells["image"], where), len(places))
-        if not any(cell for column, cell in cells.items() if column != "image" and not column.endswith("_v")):
+        if not any(cell for k, cell in cells.items() if k != "image" and (cell != "0" or not k.endswith("_v"))):
             continue
         name = cells.get("person", "")
         if "person" in cells and (image, name) in seen:

@@ -81,7 +81,8 @@ def write_text(path: Path, text: str) -> None:
             f"expected a place to write {path.name} in at {path.parent}, found {error.strerror}; choose another"
         ) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:

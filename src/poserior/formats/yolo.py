@@ -50,9 +50,11 @@ def read(path: str | Path, images: Path | None = None, category: str | None = No
     count, width = _shape(content.get("kpt_shape"), file)
     classes = _classes(content.get("names"), file)
     root = _root(content.get("path"), file) if images is None else images
+    # where val is train once more (small sets do that), its pictures are training data
+    parts = [part for n, part in enumerate(PARTS) if content.get(part) not in [content.get(p) for p in PARTS[:n]]]
     listed = [
         (picture, part)
-        for part in PARTS
+        for part in parts
         if content.get(part)
         for place in _places(content[part], f"{part!r} of {file}")
         for picture in _pictures(root, place, file)
