@@ -95,9 +95,9 @@ def to_coco(annotations: Annotations) -> dict[str, Any]:
     return {"images": images, "annotations": rows, "categories": categories}
 
 
-def lost(annotations: Annotations) -> list[str]:
-    """What the format cannot hold: nothing but mirror pairs, and those stand in the skeleton's file."""
-    return [] if annotations.flip_pairs is None else ["mirror pairs (they are in the skeleton's file)"]
+def lost(annotations: Annotations) -> list[str]:  # noqa: ARG001
+    """What the format cannot hold: nothing but mirror pairs, which belong to the skeleton and stand in its file."""
+    return []
 
 
 def _row(number: int | str, image: int | str, person: LabelledPerson) -> dict[str, Any]:

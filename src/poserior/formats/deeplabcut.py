@@ -85,7 +85,7 @@ def write(annotations: Annotations, path: str | Path) -> None:
     writer.writerow(["bodyparts", *gap, *(name for _, name, _ in columns)])
     writer.writerow(["coords", *gap, *(axis for _, _, axis in columns)])
     for image, people, names in zip(annotations.images, by_image, own, strict=True):
-        cells = {name: _cells(person.points) for name, person in zip(names, people, strict=False)}
+        cells = {name: _cells(person.points) for name, person in zip(names, people, strict=True)}
         nothing = [""] * (2 * len(annotations.keypoints))
         start = PurePosixPath(image.name).parts if folders == 3 else [image.name]
         writer.writerow([*start, *(cell for animal in animals for cell in cells.get(animal, nothing))])

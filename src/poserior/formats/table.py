@@ -57,6 +57,8 @@ def read(path: str | Path, images: Path | None = None, category: str | None = No
 
 def write(annotations: Annotations, path: str | Path) -> None:
     """Write the wide table."""
+    if "bbox" in annotations.keypoints:
+        raise InputError("expected keypoints not called bbox for the format csv, found one; rename it")
     boxes = any(person.box_xyxy is not None for person in annotations.people)
     columns = ["image", "person", *(BOX if boxes else ())]
     columns += [f"{name}_{axis}" for name in annotations.keypoints for axis in "xyv"]
