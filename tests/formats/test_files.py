@@ -145,7 +145,7 @@ def read_or_refuse(path, name):
 
 
 @pytest.mark.parametrize("name", ["coco", "label-studio", "yolo"])
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_structure_with_anything_anywhere_is_read_or_refused(name, data, cats, tmp_path):
     path = tmp_path / FILES[name]
@@ -164,7 +164,7 @@ def test_a_structure_with_anything_anywhere_is_read_or_refused(name, data, cats,
 
 
 @pytest.mark.parametrize("name", ["csv", "dlc", "yolo", "coco"])
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_text_with_anything_anywhere_is_read_or_refused(name, data, cats, tmp_path):
     path = tmp_path / FILES[name]

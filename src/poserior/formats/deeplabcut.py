@@ -72,7 +72,7 @@ def write(annotations: Annotations, path: str | Path) -> None:
     """Write one table; with several people in a picture, or people with names, that of several animals."""
     by_image = annotations.people_by_image()
     several = any(len(people) > 1 for people in by_image) or any(person.name for person in annotations.people)
-    own = [_individuals([person.name for person in people]) if several else [""] for people in by_image]
+    own = [_individuals([person.name for person in people]) if several else [""] * len(people) for people in by_image]
     animals = list(dict.fromkeys(name for names in own for name in names)) or [""]
     folders = 3 if all(len(PurePosixPath(image.name).parts) == 3 for image in annotations.images) else 1
     columns = [(animal, name, axis) for animal in animals for name in annotations.keypoints for axis in "xy"]

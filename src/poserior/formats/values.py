@@ -35,7 +35,13 @@ def image_name(name: Any, where: str) -> str:
     if not isinstance(name, str) or not name.strip():
         raise InputError(f"expected a picture's file name in {where}, found {_short(name)}; correct it")
     path = PurePosixPath(name.strip().replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or not path.name or ":" in path.parts[0] or any(ord(letter) < 32 for letter in name):
+    if (
+        path.is_absolute()
+        or ".." in path.parts
+        or not path.name
+        or ":" in path.parts[0]
+        or any(ord(letter) < 32 for letter in name)
+    ):
         raise InputError(
             f"expected a picture's path inside the image folder in {where}, found {_short(name)}; write it as seen"
             " from that folder"
