@@ -1,4 +1,4 @@
-"""A small set of one's own: drawn scissors with six keypoints, labelled in one CSV table.
+"""A small set of one's own: drawn scissors with five keypoints, labelled in one CSV table.
 
 python examples/own_data/make_data.py [FOLDER] [PICTURES]
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-KEYPOINTS = ("pivot", "left_tip", "right_tip", "left_ring", "right_ring", "sticker")
+KEYPOINTS = ("pivot", "left_tip", "right_tip", "left_ring", "right_ring")
 
 
 def scissors(rng: np.random.Generator, height: int = 160, width: int = 200) -> tuple[np.ndarray, np.ndarray, float]:
@@ -36,11 +36,8 @@ def scissors(rng: np.random.Generator, height: int = 160, width: int = 200) -> t
         cv2.line(image, pixel(points[tip]), pixel(centre), (int(steel),) * 3, thick, cv2.LINE_AA, 4)
         cv2.line(image, pixel(centre), pixel(points[ring]), handle, thick, cv2.LINE_AA, 4)
         cv2.circle(image, pixel(points[ring]), round(length / 9 * 16), handle, thick - 1, cv2.LINE_AA, 4)
-    # a red sticker on the left handle: a keypoint without a mirror image
-    sticker = (points[0] + points[3]) / 2
-    cv2.circle(image, pixel(sticker), round(length / 16 * 16), (40, 40, 220), -1, cv2.LINE_AA, 4)
     cv2.circle(image, pixel(centre), round(length / 30 * 16), (30, 30, 30), -1, cv2.LINE_AA, 4)
-    return image, np.concatenate([points, sticker[None]]), length
+    return image, points, length
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ def test_a_table_becomes_training_and_validation_files_and_a_skeleton(own_data, 
     words = ["--images", own_data / "images", "--category", "scissors", "--split", "0.8/0.2", "--group", "^[^_]+"]
     assert convert(own_data / "labels.csv", "--to", "coco", "--output", own_data / "scissors.json", *words) == 0
     printed = capsys.readouterr().out
-    assert "labels.csv (csv): 30 pictures, 30 people, 6 keypoints" in printed
+    assert "labels.csv (csv): 30 pictures, 30 people, 5 keypoints" in printed
     assert "boxes of 30 people are made up" in printed
     train, val = (json.loads((own_data / f"scissors-{part}.json").read_text()) for part in ("train", "val"))
     benches = [{row["file_name"][:6] for row in part["images"]} for part in (train, val)]
@@ -120,4 +120,4 @@ def test_from_a_table_to_an_evaluated_model(own_data, capsys):
     assert 0 < json.loads(Path("scores/metrics.json").read_text())["OKS"] <= 1
     assert main(["predict", "own_data/images/bench0_0000.jpg", "--run", "runs/scissors", "--output", "out"]) == 0
     (entry,) = json.loads(Path("out/results.json").read_text())
-    assert len(entry["keypoints"]) == 18
+    assert len(entry["keypoints"]) == 15
