@@ -11,9 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from poserior import crops
-
-BOX_TO_AREA = 0.53
-"""Mean ratio of mask and box over COCO's people: stands in for an object's area where only its box is known."""
+from poserior.areas import BOX_TO_AREA as BOX_TO_AREA
 
 
 def xywh_to_xyxy(box_xywh: Float[Tensor, "*B 4"]) -> Float[Tensor, "*B 4"]:

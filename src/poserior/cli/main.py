@@ -20,6 +20,7 @@ VERBS = (
     "compare",
     "report",
     "analyse",
+    "convert",
     "doctor",
     "shard",
     "import-weights",

@@ -14,7 +14,7 @@ from poserior.datasets._people import People, Pictures, labelled
 from poserior.datasets.coco import read_coco
 from poserior.errors import InputError
 from poserior.json_files import read_json
-from poserior.skeletons import Skeleton, middle_sigma, mirror_name, sigma_by_name
+from poserior.skeletons import Skeleton, guess
 
 MIN_IOU = 0.5
 
@@ -95,15 +95,7 @@ def skeleton_of(annotations: str | Path) -> Skeleton:
         )
     entry = next(entry for entry in categories if isinstance(entry.get("keypoints"), list))
     name = str(column([entry], "name", f"'categories' of {annotations}")[0])
-    pairs = [(point, mirror_name(point)) for point in points]
-    sigmas = tuple(known[0] if (known := sigma_by_name(point)) else middle_sigma() for point in points)
-    return Skeleton(
-        f"{name}{len(points)}",
-        points,
-        _edges(entry.get("skeleton"), len(points)),
-        tuple((a, b) for n, (a, b) in enumerate(pairs) if a != b and b in points[n:]),
-        sigmas,
-    )
+    return guess(f"{name}{len(points)}", points, _edges(entry.get("skeleton"), len(points)))
 
 
 def _edges(found: object, count: int) -> tuple[tuple[int, int], ...]:
