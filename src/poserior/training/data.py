@@ -154,13 +154,29 @@ class Data(pl.LightningDataModule):
             )
         chosen = transforms.Augment(**(augment or {})) if loader.augment else None
         self.loader, self.seed = loader, seed
+        self._batches_to_learn: DataLoader[Any] | None = None
+        self._resumed: dict[str, Any] | None = None
         self.train = transforms.Cropped(train, transforms.TopDown(image_size, box_padding, chosen), seed)
         plain = transforms.TopDown(image_size, box_padding)
         self.val = transforms.Cropped(val, plain) if val is not None and len(val) else None
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Shuffled; a last batch that is not full is left out, unless it is the only one."""
-        return self._batches(self.train, train=True, drop_last=len(self.train) >= self.loader.batch_size * self._world)
+        full = len(self.train) >= self.loader.batch_size * self._world
+        self._batches_to_learn = self._batches(self.train, train=True, drop_last=full)
+        if self._resumed is not None and isinstance(self._batches_to_learn, ResumableLoader):
+            # Lightning hands a loader its state only after it has asked it for an iterator
+            self._batches_to_learn.load_state_dict(self._resumed)
+        return self._batches_to_learn
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        loader = self._batches_to_learn
+        return {"train": loader.state_dict()} if isinstance(loader, ResumableLoader) else {}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._resumed = state_dict.get("train")
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
         """In order, complete."""

@@ -12,8 +12,9 @@ def random_states(device: torch.device) -> dict[str, Any]:
     version, words, gauss = random.getstate()
     kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002  # the global one
     states: dict[str, Any] = {
-        "python": [version, list(words), gauss],
-        "numpy": [str(kind), [int(key) for key in keys], int(position), int(has_gauss), float(cached)],
+        # as tensors: a checkpoint's writer looks at every entry of a list by itself
+        "python": [version, torch.tensor(words), gauss],
+        "numpy": [str(kind), torch.from_numpy(keys.astype(np.int64)), int(position), int(has_gauss), float(cached)],
         "torch": torch.get_rng_state(),
     }
     if device.type == "cuda":
@@ -26,9 +27,9 @@ def random_states(device: torch.device) -> dict[str, Any]:
 def set_random_states(states: dict[str, Any], device: torch.device) -> None:
     """Draw on from where `random_states` was asked."""
     version, words, gauss = states["python"]
-    random.setstate((version, tuple(words), gauss))
+    random.setstate((version, tuple(words.tolist()), gauss))
     kind, keys, position, has_gauss, cached = states["numpy"]
-    np.random.set_state((kind, np.array(keys, np.uint32), position, has_gauss, cached))  # noqa: NPY002
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, cached))  # noqa: NPY002
     torch.set_rng_state(states["torch"].cpu())
     if "device" in states and device.type == "cuda":
         torch.cuda.set_rng_state(states["device"].cpu(), device)
