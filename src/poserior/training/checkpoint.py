@@ -46,9 +46,7 @@ class WholeFile(TorchCheckpointIO):
         advice = "restore it from a copy, or start anew in another folder"
         try:
             content = torch.load(path, map_location=map_location, weights_only=True)
-        except OSError:
-            raise
-        except Exception as error:  # torch raises several kinds for a file that is cut off or is something else
+        except Exception as error:  # torch raises many kinds, OSError too, for a file that is cut off or something else
             reason = (" ".join(str(error).split()) or type(error).__name__).split(". ")[0][:120]
             raise InputError(
                 f"expected a whole checkpoint at {path}, found a broken file ({reason}); {advice}"
