@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 import torch
-from conftest import Dots
 
+from conftest import Dots
 from poserior import training
 from poserior.training import Backbone, Budget, Checkpoint, Config, Hardware, Loader, Optimiser, train
 

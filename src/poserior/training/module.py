@@ -29,8 +29,8 @@ class PoseModule(pl.LightningModule):
 
     The loss is `Regressor.loss` (over labelled keypoints, divided by the batch size) times ``optimiser.loss_weight``.
     Validation reports ``val_nll``, nats per labelled keypoint in crop-normalised units, ``val_nll_px``, the same in
-    crop pixels (``val_nll + log(H W)``), ``val_sd_px``, see `gaussian_sd`, and ``val_error``, the mean distance of mode and
-    label in crop pixels: exact means over all labelled keypoints, however batches and processes divide them.
+    crop pixels (``val_nll + log(H W)``), ``val_sd_px``, see `gaussian_sd`, and ``val_error``, the mean distance of mode
+    and label in crop pixels: exact means over all labelled keypoints, however batches and processes divide them.
 
     Args:
         model: what is trained.
