@@ -14,7 +14,7 @@ def random_states(device: torch.device) -> dict[str, Any]:
     states: dict[str, Any] = {
         # as tensors: a checkpoint's writer looks at every entry of a list by itself
         "python": [version, torch.tensor(words), gauss],
-        "numpy": [str(kind), torch.from_numpy(np.asarray(keys, np.int64)), int(position), int(has_gauss), float(cached)],
+        "numpy": [str(kind), torch.tensor(np.asarray(keys, np.int64)), int(position), int(has_gauss), float(cached)],
         "torch": torch.get_rng_state(),
     }
     if device.type == "cuda":
