@@ -123,11 +123,14 @@ def test_train_leaves_a_run_and_says_where(small_config, tmp_path, capsys):
     assert main(words) == 0
     assert str(run) in capsys.readouterr().out
     assert {path.name for path in run.iterdir()} == {
+        "README.txt",
         "config.yaml",
         "last.ckpt",
         "log.csv",
         "model.safetensors",
         "model.yaml",
+        "run.json",
+        "tensorboard",
     }
     model, spec = load_model(run)
     assert spec.image_size == (32, 32)

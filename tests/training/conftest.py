@@ -64,6 +64,7 @@ def small():
             "budget": Budget(epochs=2),
             "loader": Loader(batch_size=4, workers=0, augment=False),
             "hardware": Hardware(accelerator="cpu"),
+            "tensorboard": False,
         }
         return Config(**{**defaults, **parts})
 

@@ -8,7 +8,7 @@ from typing import Any
 from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]  # missing from its __all__
 
 from poserior.errors import InputError
-from poserior.training.config import Backbone, Budget, Config, Hardware, Loader, Optimiser, Part
+from poserior.training.config import Backbone, Budget, Checkpoint, Config, Hardware, Loader, Optimiser, Part
 
 
 def add_configuration(parser: ArgumentParser) -> None:
@@ -34,8 +34,9 @@ def add_configuration(parser: ArgumentParser) -> None:
     _add(parser, defaults, "box_padding", float, "R", "how much larger than a person's box the crop is")
     _add(parser, defaults, "warm_start", str | None, "DIR", "another run, whose backbone's weights are the start")
     _add(parser, defaults, "seed", int, "N", "seed of weights, order and augmentation")
-    _add(parser, defaults, "tensorboard", bool, "BOOL", "write TensorBoard's event files too")
-    for record in (Backbone, Optimiser, Budget, Loader, Hardware):
+    _add(parser, defaults, "tensorboard", bool | None, "BOOL", "TensorBoard's event files (null: if installed)")
+    _add(parser, defaults, "logger", dict[str, Any] | None, "PART", "a Lightning logger: {class_path, init_args}")
+    for record in (Backbone, Optimiser, Budget, Checkpoint, Loader, Hardware):
         name = record.__name__.lower()
         parser.add_argument(f"--{name}", type=record, default=getattr(defaults, name))
     parser.add_argument("--augment", type=Augment, default=Augment())

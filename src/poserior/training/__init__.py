@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from poserior.training.config import Backbone, Budget, Config, Hardware, Loader, Optimiser, Part
+from poserior.training.config import Backbone, Budget, Checkpoint, Config, Hardware, Loader, Optimiser, Part
 
 if TYPE_CHECKING:
     from poserior.training.data import Data
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Backbone",
     "Budget",
+    "Checkpoint",
     "Config",
     "Data",
     "Hardware",

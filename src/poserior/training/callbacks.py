@@ -1,6 +1,8 @@
-"""What happens beside the steps: averaged weights, the log, the checkpoint, the progress bar."""
+"""What happens beside the steps: averaged weights, the log, the progress bar."""
 
 import csv
+import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +74,8 @@ class Ema(pl.Callback):
             self._own = None
 
     @override
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # not when training ends: a run resumed after its last step has none left, and is to be saved all the same
         _model(pl_module).load_state_dict(self.average)
 
     @override
@@ -87,7 +90,7 @@ class Ema(pl.Callback):
 class Log(pl.Callback):
     """`log.csv`: a line per epoch. The lines travel in the checkpoint, so a resumed run's log has each epoch once."""
 
-    columns = ("epoch", "step", "minutes", "lr", "train_loss", "val_nll", "val_error")
+    columns = ("epoch", "step", "minutes", "lr", "train_loss", "val_nll", "val_error", "val_nll_px", "val_sd_px")
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -102,10 +105,11 @@ class Log(pl.Callback):
             "step": trainer.global_step,
             "minutes": round(pl_module.seconds / 60, 3),
             "lr": float(trainer.optimizers[0].param_groups[0]["lr"]),
-            "train_loss": seen["train_loss"],
+            "train_loss": pl_module.mean_train_loss(),
         }
         validated = (trainer.current_epoch + 1) % pl_module.budget.validate_every == 0 or trainer.should_stop
-        self.rows.append(row | ({name: seen[name] for name in self.columns if name in seen} if validated else {}))
+        values = {name: seen[name] for name in self.columns if name.startswith("val") and name in seen}
+        self.rows.append(row | (values if validated else {}))
         if trainer.is_global_zero:
             self.write()
 
@@ -127,20 +131,6 @@ class Log(pl.Callback):
         self.rows = list(state_dict["rows"])
 
 
-class LastCheckpoint(pl.Callback):
-    """`last.ckpt` after every epoch, under a temporary name first: a run killed while writing keeps the one before."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @override
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        temporary = self.path.with_suffix(".ckpt.tmp")
-        trainer.save_checkpoint(temporary)
-        if trainer.is_global_zero:
-            temporary.replace(self.path)
-
-
 class Progress(pl.Callback):
     """One bar for the whole training, on stderr: steps, or seconds where the clock decides.
 
@@ -159,6 +149,8 @@ class Progress(pl.Callback):
             return
         minutes = pl_module.budget.minutes
         total = round(60 * minutes) if minutes else int(trainer.estimated_stepping_batches)
+        if trainer.limit_val_batches:
+            tqdm.write(explain_nll(pl_module.image_size), file=sys.stderr)
         self._bar = tqdm(total=total, desc=self.title, unit="s" if minutes else "step", dynamic_ncols=True)
         self._move(trainer, pl_module)
 
@@ -176,7 +168,12 @@ class Progress(pl.Callback):
             return
         done = pl_module.seconds if pl_module.budget.minutes else trainer.global_step
         seen = trainer.callback_metrics
-        names = {"loss": "train_loss_step", "val nll": "val_nll", "val error px": "val_error"}
+        names = {
+            "loss": "train_loss_step",
+            "val nll": "val_nll",
+            "val sd px": "val_sd_px",
+            "val error px": "val_error",
+        }
         shown = {label: f"{float(seen[name]):.2f}" for label, name in names.items() if name in seen}
         self._bar.set_postfix({"epoch": trainer.current_epoch + 1, **shown}, refresh=False)
         self._bar.update(min(int(done), int(self._bar.total or 0)) - self._bar.n)
@@ -194,3 +191,19 @@ class Progress(pl.Callback):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def explain_nll(image_size: tuple[int, int]) -> str:
+    """What the validation's number means, in two lines for the reader of a log.
+
+    >>> print(explain_nll((256, 192)))
+    val nll: nats per keypoint in crop-normalised units; lower is better, negative is normal (a density can exceed 1).
+    In pixels of the 256 x 192 crop it is val nll + 10.8: a val nll of -5.2 is as sharp as a round Gaussian of sd 4 px.
+    """
+    shift = math.log(image_size[0] * image_size[1])
+    example = math.log(2 * math.pi * math.e * 4.0**2) - shift
+    return (
+        "val nll: nats per keypoint in crop-normalised units; lower is better, negative is normal (a density can exceed"
+        f" 1).\nIn pixels of the {image_size[0]} x {image_size[1]} crop it is val nll + {shift:.1f}:"
+        f" a val nll of {example:.1f} is as sharp as a round Gaussian of sd 4 px."
+    )

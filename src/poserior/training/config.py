@@ -100,6 +100,23 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """How often `last.ckpt` is written within an epoch; after an epoch it always is.
+
+    Args:
+        steps: after every so many optimiser steps; None to leave it to the clock.
+        minutes: when so much time has passed since the last one; None for never.
+    """
+
+    steps: int | None = None
+    minutes: float | None = 10.0
+
+    def __post_init__(self) -> None:
+        _require(self.steps is None or self.steps >= 1, "checkpoint.steps", "at least 1", self.steps)
+        _require(self.minutes is None or self.minutes >= 0, "checkpoint.minutes", "not negative", self.minutes)
+
+
+@dataclass(frozen=True)
 class Loader:
     """How data is read.
 
@@ -150,12 +167,14 @@ class Config:
         backbone: see `Backbone`.
         optimiser: see `Optimiser`.
         budget: see `Budget`.
+        checkpoint: see `Checkpoint`.
         loader: see `Loader`.
         augment: values of `poserior.transforms.Augment` that differ from its defaults.
         hardware: see `Hardware`.
         warm_start: another run's folder, whose backbone's weights are the start.
         seed: of the weights, the order of the data and the augmentation.
-        tensorboard: write TensorBoard's event files too (needs the package `tensorboard`).
+        tensorboard: write TensorBoard's event files too; None does so where the package `tensorboard` is installed.
+        logger: any Lightning logger besides, by its class's name and arguments, e.g. ``{class_path: CSVLogger}``.
     """
 
     head: Part
@@ -166,12 +185,14 @@ class Config:
     backbone: Backbone = Backbone()
     optimiser: Optimiser = Optimiser()
     budget: Budget = Budget()
+    checkpoint: Checkpoint = Checkpoint()
     loader: Loader = Loader()
     augment: dict[str, float] = field(default_factory=dict)
     hardware: Hardware = Hardware()
     warm_start: str | None = None
     seed: int = 0
-    tensorboard: bool = False
+    tensorboard: bool | None = None
+    logger: Part | None = None
 
     def __post_init__(self) -> None:
         _require(min(self.image_size) >= 8, "image_size", "two sides of at least 8 pixels", list(self.image_size))
@@ -188,6 +209,7 @@ class Config:
             "backbone": Backbone,
             "optimiser": Optimiser,
             "budget": Budget,
+            "checkpoint": Checkpoint,
             "loader": Loader,
             "hardware": Hardware,
         }

@@ -36,7 +36,8 @@ def to_device(target: Target, device: torch.device | str) -> Target:
 class Order(Sampler[int]):
     """The indices of an epoch; shuffled by (seed, epoch) alone, divided between processes.
 
-    The last processes' shares are filled up from the epoch's start where they would be smaller than the first's.
+    The last processes' shares are filled up from the epoch's start where they would be smaller than the first's, or
+    all are cut to the smallest.
 
     Args:
         crops: what is indexed; told the epoch too, which its random changes depend on.
@@ -44,24 +45,80 @@ class Order(Sampler[int]):
         seed: of that order.
         rank: which process this is.
         world: how many there are.
+        cut: shares are cut, not filled up: with full batches only, several processes then see the batches that one
+            with their common batch size would see.
     """
 
-    def __init__(self, crops: transforms.Cropped, shuffle: bool, seed: int = 0, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self,
+        crops: transforms.Cropped,
+        shuffle: bool,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        cut: bool = False,
+    ) -> None:
         self.crops, self.shuffle, self.seed, self.rank, self.world = crops, shuffle, seed, rank, world
+        self.cut = cut
+        self.skip: tuple[int, int] | None = None
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this before every epoch."""
         self.crops.set_epoch(epoch)
 
     def __len__(self) -> int:
-        return (len(self.crops) + self.world - 1) // self.world
+        return (len(self.crops) + (0 if self.cut else self.world - 1)) // self.world
+
+    def own(self, start: int, count: int) -> int:
+        """How many of the `count` indices from place `start` of this process's share are no filling."""
+        return sum((start + place) * self.world + self.rank < len(self.crops) for place in range(count))
 
     def __iter__(self) -> Iterator[int]:
         order = np.arange(len(self.crops))
         if self.shuffle:
             order = np.random.default_rng((self.seed, self.crops.epoch)).permutation(order)
         shares = np.resize(order, (len(self), self.world))
-        return iter(shares[:, self.rank].tolist())
+        first = self.skip[1] if self.skip is not None and self.skip[0] == self.crops.epoch else 0
+        return iter(shares[first:, self.rank].tolist())
+
+
+class ResumableLoader(DataLoader[Any]):
+    """Batches that remember how far the epoch is; Lightning puts their state into checkpoints."""
+
+    sampler: Order
+    batch_size: int
+    _batch = 0
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch names its own iterator class
+        skip = self.sampler.skip
+        self._batch = skip[1] // self.batch_size if skip is not None and skip[0] == self.sampler.crops.epoch else 0
+        return self._counted(super().__iter__())
+
+    def _counted(self, batches: Iterator[Any]) -> Iterator[Any]:
+        for batch in batches:
+            self._batch += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """The next batch's epoch and place in it, and for how many processes."""
+        epoch, batch = self.sampler.crops.epoch, self._batch
+        if batch >= len(self):
+            epoch, batch = epoch + 1, 0
+        return {"epoch": epoch, "batch": batch, "batch_size": self.batch_size, "processes": self.sampler.world}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Begin at that batch; Lightning calls this before it asks for the first one."""
+        if state["batch"] and state["processes"] != self.sampler.world:
+            raise InputError(
+                f"expected {state['processes']} processes to go on within an epoch of that many, found"
+                f" {self.sampler.world}; resume with the same hardware options"
+            )
+        self.sampler.set_epoch(state["epoch"])
+        self.sampler.skip = (state["epoch"], state["batch"] * self.batch_size)
+
+    def rewind(self, batches: int) -> None:
+        """Count so many of the last batches as not seen."""
+        self._batch -= batches
 
 
 class Data(pl.LightningDataModule):
@@ -97,19 +154,39 @@ class Data(pl.LightningDataModule):
             )
         chosen = transforms.Augment(**(augment or {})) if loader.augment else None
         self.loader, self.seed = loader, seed
+        self._batches_to_learn: DataLoader[Any] | None = None
+        self._resumed: dict[str, Any] | None = None
         self.train = transforms.Cropped(train, transforms.TopDown(image_size, box_padding, chosen), seed)
         plain = transforms.TopDown(image_size, box_padding)
         self.val = transforms.Cropped(val, plain) if val is not None and len(val) else None
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Shuffled; a last batch that is not full is left out, unless it is the only one."""
-        return self._batches(
-            self.train, shuffle=True, drop_last=len(self.train) >= self.loader.batch_size * self._world
-        )
+        full = len(self.train) >= self.loader.batch_size * self._world
+        self._batches_to_learn = self._batches(self.train, train=True, drop_last=full)
+        if self._resumed is not None and isinstance(self._batches_to_learn, ResumableLoader):
+            # Lightning hands a loader its state only after it has asked it for an iterator
+            self._batches_to_learn.load_state_dict(self._resumed)
+        return self._batches_to_learn
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        loader = self._batches_to_learn
+        return {"train": loader.state_dict()} if isinstance(loader, ResumableLoader) else {}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._resumed = state_dict.get("train")
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
         """In order, complete."""
-        return [] if self.val is None else self._batches(self.val, shuffle=False, drop_last=False)
+        return [] if self.val is None else self._batches(self.val, train=False, drop_last=False)
+
+    def own_people(self, batch_idx: int, count: int) -> int:
+        """How many of the validation batch's `count` people are this process's own, and no filling at its end."""
+        assert self.val is not None
+        order = Order(self.val, False, self.seed, *self._place)
+        return order.own(batch_idx * self.loader.batch_size, count)
 
     @override
     def transfer_batch_to_device(
@@ -119,16 +196,21 @@ class Data(pl.LightningDataModule):
         return images.to(device, non_blocking=True), to_device(target, device)
 
     @property
-    def _world(self) -> int:
-        return self.trainer.world_size if self.trainer else 1
+    def _place(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
-    def _batches(self, crops: transforms.Cropped, shuffle: bool, drop_last: bool) -> DataLoader[Any]:
-        rank = self.trainer.global_rank if self.trainer else 0
+    @property
+    def _world(self) -> int:
+        return self._place[1]
+
+    def _batches(self, crops: transforms.Cropped, train: bool, drop_last: bool) -> DataLoader[Any]:
+        kind = ResumableLoader if train else DataLoader
         workers = min(self.loader.workers, -(-len(crops) // self.loader.batch_size))
-        return DataLoader(
+        return kind(
             crops,
             batch_size=self.loader.batch_size,
-            sampler=Order(crops, shuffle, self.seed, rank, self._world),
+            sampler=Order(crops, train, self.seed, *self._place, cut=drop_last),
+            generator=torch.Generator().manual_seed(self.seed),  # not the global one, which the model draws from
             num_workers=workers,
             collate_fn=transforms.collate,
             drop_last=drop_last,

@@ -1,5 +1,6 @@
 """The `PoseModule`: what one step, one validation and the learning rate are."""
 
+import math
 import time
 from typing import Any
 
@@ -8,11 +9,11 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from poserior.errors import InputError
 from poserior.geometry import crop_sides
 from poserior.models import Regressor
 from poserior.structures import Target
 from poserior.training.config import Budget, Optimiser
+from poserior.training.randomness import random_states, set_random_states
 from poserior.training.schedule import learning_rate_factor
 
 Batch = tuple[Tensor, Target]
@@ -27,8 +28,9 @@ class PoseModule(pl.LightningModule):
     """A `Regressor` in training.
 
     The loss is `Regressor.loss` (over labelled keypoints, divided by the batch size) times ``optimiser.loss_weight``.
-    Validation reports ``val_nll``, nats per labelled keypoint in crop-normalised units, and ``val_error``, the mean
-    distance of mode and label in crop pixels.
+    Validation reports ``val_nll``, nats per labelled keypoint in crop-normalised units, ``val_nll_px``, the same in
+    crop pixels (``val_nll + log(H W)``), ``val_sd_px``, see `gaussian_sd`, and ``val_error``, the mean distance of mode
+    and label in crop pixels: exact means over all labelled keypoints, however batches and processes divide them.
 
     Args:
         model: what is trained.
@@ -41,33 +43,66 @@ class PoseModule(pl.LightningModule):
         super().__init__()
         self.model, self.image_size, self.optimiser, self.budget = model, image_size, optimiser, budget
         self._seconds_before, self._started = 0.0, time.monotonic()
+        # sum and count, not means: processes and batches differ in how many labels they have
+        self.train_sums = torch.zeros(2, dtype=torch.float64)
+        self._val_sums = torch.zeros(3, dtype=torch.float64)
+        self._random: list[dict[str, Any]] = []
 
     @override
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         images, target = batch
         loss = self.model.loss(prepare_images(images), target)
-        if not torch.isfinite(loss.detach()):
-            raise InputError(
-                f"expected a finite loss, found {loss.item()} at step {self.global_step} for the pictures"
-                f" {', '.join(map(str, dict.fromkeys(target.image_id)))}; look at their labels, or lower optimiser.lr"
-            )
         self.log("train_loss_step", loss.detach(), on_step=True, on_epoch=False)
-        self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(images), sync_dist=True)
+        self.train_sums += torch.stack([loss.detach().double().cpu() * len(images), torch.tensor(float(len(images)))])
         return loss * self.optimiser.loss_weight
 
     @override
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         images, target = batch
-        labelled = target.labelled
-        count = int(labelled.sum())
-        if count == 0:
-            return
+        labelled = target.labelled.clone()
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it
+        labelled[data.own_people(batch_idx, len(images)) :] = False
+        # also where nobody is labelled: of several processes, all have to come by here equally often
         distribution = self.model(prepare_images(images))
         points = target.keypoints.to(distribution.mode.dtype)
-        nll = -distribution.log_prob(points)[labelled].mean()
+        nll = -distribution.log_prob(points)[labelled]
         sides = crop_sides(self.image_size, points)
-        error = ((distribution.mode - points) * sides).norm(dim=-1)[labelled].mean()
-        self.log_dict({"val_nll": nll, "val_error": error}, batch_size=count, on_epoch=True, sync_dist=True)
+        error = ((distribution.mode - points) * sides).norm(dim=-1)[labelled]
+        self._val_sums += torch.stack([nll.double().cpu().sum(), error.double().cpu().sum(), labelled.sum().cpu()])
+
+    @override
+    def on_validation_epoch_start(self) -> None:
+        self._val_sums = torch.zeros(3, dtype=torch.float64)
+
+    @override
+    def on_validation_epoch_end(self) -> None:
+        nll, error, count = self.over_processes(self._val_sums).tolist()
+        if count == 0:
+            return
+        height, width = self.image_size
+        in_pixels = nll / count + math.log(height * width)
+        values = {"val_nll": nll / count, "val_error": error / count, "val_nll_px": in_pixels}
+        self.log_dict({**values, "val_sd_px": gaussian_sd(in_pixels)})
+
+    @override
+    def on_train_epoch_start(self) -> None:
+        self.train_sums.zero_()
+
+    @override
+    def on_train_epoch_end(self) -> None:
+        self.log("train_loss", self.mean_train_loss())
+
+    def mean_train_loss(self) -> float:
+        """The epoch's mean loss so far, over the people of all processes, which have to ask together."""
+        total, count = map(float, self.over_processes(self.train_sums))
+        return total / count
+
+    def over_processes(self, sums: Tensor) -> Tensor:
+        """The sum over all processes, which have to call this together."""
+        if self.trainer.world_size == 1:
+            return sums
+        own = sums.clone().to(self.device)  # it is summed in place
+        return self.trainer.strategy.reduce(own, reduce_op="sum").cpu()
 
     @override
     def configure_optimizers(self) -> Any:
@@ -109,6 +144,18 @@ class PoseModule(pl.LightningModule):
     @override
     def on_fit_start(self) -> None:
         self._started = time.monotonic()
+        minutes = self.budget.minutes
+        if minutes is not None and self._seconds_before >= 60 * minutes:
+            self.trainer.should_stop = True
+
+    @override
+    def on_train_start(self) -> None:
+        # here, and not when the checkpoint is read: what lies between may draw
+        rank = self.trainer.global_rank
+        if len(self._random) == self.trainer.world_size:
+            set_random_states(self._random[rank], self.device)
+        elif rank > 0:
+            torch.manual_seed(torch.initial_seed() + rank)  # the processes started with one seed: dropout is to differ
 
     @override
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -118,7 +165,32 @@ class PoseModule(pl.LightningModule):
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["seconds"] = self.seconds
+        checkpoint["train_sums"] = self.over_processes(self.train_sums).clone()
+        checkpoint["random"] = gather(random_states(self.device), self.trainer.world_size)
 
     @override
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._seconds_before = checkpoint["seconds"]
+        self._random = checkpoint.get("random", [])
+        if self.trainer.global_rank == 0 and "train_sums" in checkpoint:
+            self.train_sums = checkpoint["train_sums"].cpu()
+
+
+def gaussian_sd(nll_in_pixels: float) -> float:
+    """Standard deviation along an axis of the round Gaussian in the plane whose mean NLL of its own draws is this.
+
+    ``E[-log N] = log(2 pi e sd^2)``: the reading of an NLL as "as sharp as a Gaussian of so many pixels".
+
+    >>> round(gaussian_sd(math.log(2 * math.pi * math.e * 3.0**2)), 6)
+    3.0
+    """
+    return math.exp(min((nll_in_pixels - math.log(2 * math.pi) - 1) / 2, 700.0))
+
+
+def gather(value: Any, world: int) -> list[Any]:
+    """Every process's value; all of the `world` processes have to call this together."""
+    if world == 1:
+        return [value]
+    everything: list[Any] = [None] * world
+    torch.distributed.all_gather_object(everything, value)
+    return everything

@@ -13,6 +13,7 @@ _HARMLESS = (
     r".*Detected call of `lr_scheduler.step\(\)` before `optimizer.step\(\)`.*",
     r".*The number of training batches .* is smaller than the logging interval.*",
     r".*`_maybe_get_iterator|.*Checkpoint directory .* exists and is not empty.*",
+    r".*when logging on epoch level in distributed setting.*",  # the values are sums over all processes already
     r".*No device id is provided via `init_process_group`.*",
 )
 

@@ -2,6 +2,8 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,19 @@ from poserior.datasets import KeypointDataset
 from poserior.errors import InputError
 from poserior.models import ModelSpec, Regressor, build_model, load_model, save_model
 from poserior.skeletons import Skeleton
-from poserior.training.callbacks import Ema, LastCheckpoint, Log, Progress
+from poserior.training.callbacks import Ema, Log, Progress
+from poserior.training.checkpoint import LastCheckpoint, WholeFile, write_whole
 from poserior.training.config import Config, Part
 from poserior.training.data import Data
+from poserior.training.loggers import loggers
 from poserior.training.module import PoseModule
 from poserior.training.parts import build
 from poserior.training.quiet import quiet
+from poserior.training.record import RunRecord
+from poserior.training.watch import Watch
 
 # What may differ between the two parts of a resumed run.
-_FREE_TO_CHANGE = {"budget", "hardware", "tensorboard"}
+_FREE_TO_CHANGE = {"budget", "checkpoint", "hardware", "logger", "tensorboard"}
 
 
 def train(
@@ -35,8 +41,10 @@ def train(
 ) -> Path:
     """Train a model and leave it in a folder.
 
-    The folder gets ``config.yaml`` (all of `config`), ``model.yaml`` and ``model.safetensors`` (the averaged weights
-    where ``optimiser.ema`` is set), ``last.ckpt`` and ``log.csv``, the last two after every epoch.
+    The folder gets ``config.yaml`` (all of `config`), ``README.txt`` (what each file is), ``run.json`` (environment,
+    data, times), ``last.ckpt`` and ``log.csv`` after every epoch, and at the end ``model.yaml`` and
+    ``model.safetensors`` (the averaged weights where ``optimiser.ema`` is set). A resumed run ends with the weights of
+    one that was never interrupted, on a CPU bit for bit. Resuming a finished run leaves its model as it is.
 
     Args:
         config: everything about the run.
@@ -50,12 +58,14 @@ def train(
         The folder.
 
     Raises:
-        InputError: the folder holds another run, the data cannot be used, or the loss stopped being a number.
+        InputError: the folder holds another run, the data or the checkpoint cannot be used, a file cannot be written,
+            or the loss stopped being a number (see `poserior.training.watch`).
     """
     output = Path(output)
     if config.train_data is None and data is None:
         raise InputError("expected train_data to learn from, found none; add it to the configuration, or pass data")
-    claim(output, config, resume)
+    if is_first_process():
+        check_folder(output, config, resume)
     pl.seed_everything(config.seed, workers=True, verbose=False)
     train_people, val_people = data or (people(config.train_data, "train_data"), people(config.val_data, "val_data"))
     size, padding = config.image_size, config.box_padding
@@ -69,15 +79,48 @@ def train(
     model.backbone.to(memory_format=torch.channels_last)
     module = PoseModule(model, config.image_size, config.optimiser, config.budget)
     last = output / "last.ckpt"
-    with quiet():
+    continued = last if resume and last.exists() else None
+    with quiet(), _noted(config, output, resume, train_people, val_people):
         bars: list[pl.Callback] = [Progress(title or spec.head["class_path"])] if progress else []
-        trainer = _trainer(config, output, bars, batches.val is not None)
-        continued = last if resume and last.exists() else None
+        trainer = _trainer(config, output, bars, batches.val is not None, WholeFile(spec, module.state_dict()))
+        before = _written(last)
         _fit(trainer, module, batches, continued)
-    if trainer.is_global_zero:
-        model.backbone.to(memory_format=torch.contiguous_format)
-        save_model(model.cpu().eval(), spec, output)
+        # a finished run that is resumed keeps its model as it is: it may have been calibrated since
+        done_before = continued is not None and before == _written(last) and (output / "model.safetensors").exists()
+        if trainer.is_global_zero and not done_before:
+            model.backbone.to(memory_format=torch.contiguous_format)
+            save_model(model.cpu().eval(), spec, output)
     return output
+
+
+@contextmanager
+def _noted(
+    config: Config, output: Path, resume: bool, train_people: KeypointDataset, val_people: KeypointDataset | None
+) -> Iterator[None]:
+    """Claims the folder, and tells its `run.json` when the block begins and how it ends."""
+    claim(output, config, resume)
+    if not is_first_process():
+        yield
+        return
+    record = RunRecord(output)
+    record.start(config, train_people.skeleton.name, {"train": train_people, "val": val_people})
+    status, facts = "failed", {}
+    try:
+        yield
+        status = "finished"
+    except KeyboardInterrupt:
+        status = "stopped"
+        raise
+    except Exception as error:
+        facts = {"reason": str(error) or type(error).__name__}
+        raise
+    finally:
+        with suppress(OSError, InputError):  # the disk that ended the run may refuse this, too
+            record.end(status, **facts)
+
+
+def _written(path: Path) -> int | None:
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def _fit(trainer: pl.Trainer, module: PoseModule, batches: Data, checkpoint: Path | None) -> None:
@@ -135,10 +178,17 @@ def people(part: Part | None, role: str) -> Any:
     return None if part is None else build(part, KeypointDataset, role)  # type: ignore[type-abstract]
 
 
-def _trainer(config: Config, output: Path, bars: list[pl.Callback], validates: bool) -> pl.Trainer:
+def _trainer(
+    config: Config, output: Path, bars: list[pl.Callback], validates: bool, checkpoints: WholeFile
+) -> pl.Trainer:
     hardware, optimiser = config.hardware, config.optimiser
     callbacks: list[pl.Callback] = [Ema(optimiser.ema)] if optimiser.ema else []
-    callbacks += [Log(output / "log.csv"), LastCheckpoint(output / "last.ckpt"), *bars]
+    callbacks += [
+        Watch(output / "broken", gradients=hardware.precision != "16-mixed"),
+        Log(output / "log.csv"),
+        LastCheckpoint(output / "last.ckpt", config.checkpoint),
+        *bars,
+    ]
     return pl.Trainer(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
@@ -151,7 +201,8 @@ def _trainer(config: Config, output: Path, bars: list[pl.Callback], validates: b
         accumulate_grad_batches=optimiser.accumulate,
         gradient_clip_val=optimiser.clip or None,
         callbacks=callbacks,
-        logger=_tensorboard(output) if config.tensorboard else False,
+        plugins=[checkpoints],
+        logger=loggers(config, output),
         default_root_dir=output,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
@@ -161,48 +212,58 @@ def _trainer(config: Config, output: Path, bars: list[pl.Callback], validates: b
     )
 
 
-def _tensorboard(output: Path) -> Any:
-    from lightning.pytorch.loggers import TensorBoardLogger
-
-    try:
-        return TensorBoardLogger(output, name="tensorboard", version="")
-    except ModuleNotFoundError:
-        raise InputError(
-            "expected the package tensorboard for tensorboard: true, found it not installed;"
-            " install it, or set tensorboard: false"
-        ) from None
-
-
 def is_first_process() -> bool:
     """Whether this is the one process, or of several the one that writes; known before Lightning starts."""
     names = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
     return all(os.environ.get(name, "0") == "0" for name in names)
 
 
-def claim(output: Path, config: Config, resume: bool) -> None:
-    """Write ``config.yaml``, after making sure that no other run's results are mixed with this one's.
+def check_folder(output: Path, config: Config, resume: bool) -> None:
+    """Make sure that no other run's results are mixed with this one's.
 
     Raises:
-        InputError: the folder holds a run and `resume` is off, or that run's configuration is another.
+        InputError: the folder holds a run or a model and `resume` is off, or that run's configuration is another.
     """
     path = output / "config.yaml"
+    if output.exists() and not output.is_dir():
+        raise InputError(f"expected a folder at {output}, found a file; choose another --output")
+    if not path.exists():
+        other = [name for name in ("last.ckpt", "model.yaml", "model.safetensors") if (output / name).exists()]
+        if other:
+            raise InputError(f"expected an empty output folder, found {other[0]} in {output}; choose another --output")
+        return
+    if not resume:
+        raise InputError(
+            f"expected an empty output folder, found a run in {output}; choose another --output, or continue"
+            " that run with --resume"
+        )
+    before, now = _read_config(path), config.to_dict()
+    differs = sorted(key for key in now if key not in _FREE_TO_CHANGE and now[key] != before.get(key))
+    if differs:
+        raise InputError(
+            f"expected the configuration of the run in {output} to resume it, found other values of"
+            f" {', '.join(differs)}; restore them, or start a new run in another folder"
+        )
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        content = None
+    if not isinstance(content, dict):
+        raise InputError(f"expected a run's configuration in {path}, found something else; choose another --output")
+    return content
+
+
+def claim(output: Path, config: Config, resume: bool) -> None:
+    """Write ``config.yaml`` where `check_folder` agrees; of several processes the first alone does.
+
+    Raises:
+        InputError: see there.
+    """
     if not is_first_process():
         return
-    if path.exists():
-        if not resume:
-            raise InputError(
-                f"expected an empty output folder, found a run in {output}; choose another --output, or continue"
-                " that run with --resume"
-            )
-        before = yaml.safe_load(path.read_text(encoding="utf-8"))
-        now = config.to_dict()
-        differs = sorted(key for key in now if key not in _FREE_TO_CHANGE and now[key] != before.get(key))
-        if differs:
-            raise InputError(
-                f"expected the configuration of the run in {output} to resume it, found other values of"
-                f" {', '.join(differs)}; restore them, or start a new run in another folder"
-            )
-    output.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(yaml.safe_dump(config.to_dict(), sort_keys=False, allow_unicode=True), encoding="utf-8")
-    temporary.replace(path)
+    check_folder(output, config, resume)
+    text = yaml.safe_dump(config.to_dict(), sort_keys=False, allow_unicode=True)
+    write_whole(output / "config.yaml", text.encode())
