@@ -19,9 +19,9 @@ from poserior.calibration import Calibrator, Recalibration, Regions
 from poserior.distributions import Distribution, GaussianKernel
 from poserior.errors import InputError
 from poserior.geometry import BOX_TO_AREA, box_area
-from poserior.outputs import write_bytes
 from poserior.skeletons import Skeleton
 from poserior.structures import Target
+from poserior.whole_files import write_bytes
 
 VISIBILITY_WEIGHT = 0.02  # of the visibility's cross-entropy beside the pose (CCNet, supplement B)
 

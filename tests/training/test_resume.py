@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from poserior.errors import InputError
 from poserior.training import Budget, Checkpoint, Loader, Optimiser, train
-from poserior.training.checkpoint import write_whole
+from poserior.whole_files import write_bytes
 
 HERE = Path(__file__).parent
 
@@ -114,12 +114,12 @@ def test_a_full_disk_keeps_the_checkpoint_before(dots, small, tmp_path, monkeypa
     same(whole, train(config, tmp_path / "cut", resume=True, data=(dots(8), None), progress=False))
 
 
-def test_write_whole_replaces_or_leaves(tmp_path, monkeypatch):
+def test_write_bytes_replaces_or_leaves(tmp_path, monkeypatch):
     path = tmp_path / "folder" / "file"
-    write_whole(path, b"first")
+    write_bytes(path, b"first")
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.EROFS, "Read-only")))
     with pytest.raises(InputError, match="Read-only"):
-        write_whole(path, b"second")
+        write_bytes(path, b"second")
     monkeypatch.undo()
     assert path.read_bytes() == b"first"
     assert [entry.name for entry in path.parent.iterdir()] == ["file"]

@@ -13,6 +13,7 @@ from jsonargparse import ArgumentParser
 from poserior.cli.results import SHOWN, measure, numbers, picture_of, table
 from poserior.errors import InputError
 from poserior.training.config import Optimiser
+from poserior.whole_files import replacing
 
 if TYPE_CHECKING:
     from poserior.skeletons import Skeleton
@@ -83,7 +84,7 @@ def run(args: Namespace) -> int:
     text = summary_table(runs, costs)
     summaries = {name: {**summary, "cost": costs[name]} for name, summary in _summaries(runs).items()}
     outputs.write_json(output / "compare.json", {"seeds": args.seeds, "heads": summaries})
-    with outputs.replacing(output / "table.md") as file:
+    with replacing(output / "table.md") as file:
         file.write(text + "\n")
     first = {name: output / f"{name}-seed{config.seed}" for name in names}
     evaluations = [_evaluation(folder, val_people, name, config) for name, folder in first.items()]

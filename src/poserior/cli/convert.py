@@ -104,7 +104,7 @@ def _outputs(labels: "Annotations", output: Path, suffix: str, source: Path) -> 
 
 def _write_skeleton(labels: "Annotations", path: Path) -> None:
     from poserior import formats, skeletons
-    from poserior.outputs import replacing
+    from poserior.whole_files import replacing
 
     skeleton = formats.skeleton_of(labels, path.stem if path.stem != "skeleton" else labels.categories[0])
     if skeleton.name in skeletons.names():

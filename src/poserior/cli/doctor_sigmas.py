@@ -39,7 +39,7 @@ def sigmas(args: Namespace) -> int:
         print("--output FILE.yaml writes the skeleton with these constants")
         return 0
 
-    from poserior.outputs import replacing
+    from poserior.whole_files import replacing
 
     with replacing(Path(args.output)) as file:
         file.write(skeletons.to_yaml(replace(skeleton, oks_sigmas=constants)))

@@ -1,10 +1,7 @@
 """Writing shards: tar files in WebDataset's layout, an index beside each."""
 
-import contextlib
 import json
-import os
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,6 +13,7 @@ from poserior.datasets._people import PeopleDataset
 from poserior.errors import InputError
 from poserior.outputs import write_json
 from poserior.skeletons import Skeleton
+from poserior.whole_files import replacing_file
 
 MANIFEST, SKELETON, VERSION = "shards.json", "skeleton.yaml", 1
 HEADER = tarfile.BLOCKSIZE
@@ -71,14 +69,14 @@ def write_shards(dataset: PeopleDataset, folder: str | Path, per_shard: int = 10
     with tqdm(total=len(pictures), desc="shards", unit="picture", disable=not progress, dynamic_ncols=True) as bar:
         for shard, start in enumerate(starts):
             rows = []
-            with _appearing(root / f"{shard_name(shard)}.tar") as path, path.open("wb") as file:
+            with replacing_file(root / f"{shard_name(shard)}.tar") as path, path.open("wb") as file:
                 for key in range(start, min(start + per_shard, len(pictures))):
                     rows.append(_write_picture(file, dataset, int(pictures[key]), key, members[key]))
                     bar.update()
                 file.write(bytes(2 * tarfile.BLOCKSIZE))  # the end of a tar
-            with _appearing(root / f"{shard_name(shard)}.idx") as path, path.open("wb") as file:
+            with replacing_file(root / f"{shard_name(shard)}.idx") as path, path.open("wb") as file:
                 np.save(file, np.array(rows, INDEX), allow_pickle=False)
-    with _appearing(root / SKELETON) as path:
+    with replacing_file(root / SKELETON) as path:
         path.write_text(yaml.safe_dump(_description(dataset.skeleton), sort_keys=False), encoding="utf-8")
     content = {
         "format_version": VERSION,
@@ -169,14 +167,3 @@ def _description(skeleton: Skeleton) -> dict[str, Any]:
         "upper_body": list(skeleton.upper_body),
         "parts": {part: list(members) for part, members in skeleton.parts},
     }
-
-
-@contextlib.contextmanager
-def _appearing(path: Path) -> Iterator[Path]:
-    """A temporary path that takes the file's own name when the block ends well."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

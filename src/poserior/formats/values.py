@@ -3,11 +3,11 @@
 import contextlib
 import json
 import math
-import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from poserior.errors import InputError
+from poserior.whole_files import write_bytes
 
 LIMIT = 1e7  # pixels; a picture of that size does not exist, and arithmetic stays far from overflow
 
@@ -76,19 +76,8 @@ def read_text(path: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write under a temporary name, then give the file its own: nobody ever sees half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(
-            f"expected a place to write {path.name} in at {path.parent}, found {error.strerror}; choose another"
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    """Write a text file, whole or not at all."""
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -16,7 +16,8 @@ from poserior.hub.card import model_card
 from poserior.inference import Predictor, load
 from poserior.json_files import read_json
 from poserior.models import load_model
-from poserior.outputs import replacing, write_json
+from poserior.outputs import write_json
+from poserior.whole_files import replacing, write_bytes
 
 FILES = ("config.json", "model.yaml", "model.safetensors", "metrics.json", "README.md")
 """What a saved model consists of, and all that is fetched from the Hub."""
@@ -51,9 +52,7 @@ def save_pretrained(run: str | Path, output: str | Path, license: str | None = N
     card = model_card(spec, metrics, config, license, name or output.resolve().name)
     output.mkdir(parents=True, exist_ok=True)
     for file in ("model.safetensors", "model.yaml"):
-        partial = output / f".{file}.partial"
-        partial.write_bytes((run / file).read_bytes())
-        partial.replace(output / file)
+        write_bytes(output / file, (run / file).read_bytes())
     content = {"library_name": "poserior", "format_version": 1, **asdict(spec)}
     write_json(output / "config.json", content)
     if metrics:

@@ -13,6 +13,7 @@ from poserior.errors import InputError
 from poserior.jobs.job import FREE, Job, Part
 from poserior.json_files import read_json
 from poserior.skeletons import Skeleton
+from poserior.whole_files import replacing
 
 FORMAT_VERSION = 1
 
@@ -120,7 +121,7 @@ class JobFolder:
 
     def write(self, part: Part, entries: Iterable[dict[str, Any]], summary: Callable[[], Summary]) -> None:
         """Write a part's results and, when they have all come, its summary."""
-        with outputs.replacing(self.part(part)) as file:
+        with replacing(self.part(part)) as file:
             for entry in entries:
                 file.write(json.dumps(entry, allow_nan=False) + "\n")
             file.write(json.dumps({"part": part.index, **asdict(summary())}) + "\n")

@@ -9,7 +9,6 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import cv2
 import numpy as np
@@ -24,6 +23,7 @@ from poserior.jobs.readahead import read_ahead
 from poserior.jobs.sources import Readable, Sources
 from poserior.outputs import Person, coco_entry
 from poserior.pictures import BoxFile, PictureBoxes
+from poserior.whole_files import write_bytes
 
 PEOPLE, PICTURES, BYTES = 256, 64, 256 * 2**20
 """At most so many go to the model at once, so that its batches are full and the memory stays bounded."""
@@ -212,10 +212,7 @@ def write_picture(path: Path, image: np.ndarray) -> None:
     done, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
     if not done:
         raise InputError(f"expected a picture that can be drawn, found one of shape {image.shape}; leave overlays out")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    temporary.write_bytes(data.tobytes())
-    temporary.replace(path.with_name(f"{path.name}.jpg") if path.suffix != ".jpg" else path)
+    write_bytes(path.with_name(f"{path.name}.jpg") if path.suffix != ".jpg" else path, data.tobytes())
 
 
 class _Tally:

@@ -1,14 +1,6 @@
 """Predicted people to files and pictures. Needs no torch."""
 
-from poserior.outputs.files import (
-    read_annotations,
-    read_results,
-    replacing,
-    replacing_file,
-    write_bytes,
-    write_json,
-    write_json_list,
-)
+from poserior.outputs.files import read_annotations, read_results, write_json, write_json_list
 from poserior.outputs.overlay import Ellipses, draw_people
 from poserior.outputs.person import SCHEMA, Person, coco_entry, person_dict, region_key
 from poserior.outputs.tables import TABLE_SUFFIXES, table_columns, write_table
@@ -26,10 +18,7 @@ __all__ = [
     "read_annotations",
     "read_results",
     "region_key",
-    "replacing",
-    "replacing_file",
     "table_columns",
-    "write_bytes",
     "write_json",
     "write_json_list",
     "write_table",

@@ -1,14 +1,13 @@
 """Reading and writing the JSON files of predictions and evaluations."""
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
-from uuid import uuid4
+from typing import Any
 
 from poserior.errors import InputError
 from poserior.json_files import check_ids, describe, read_json
+from poserior.whole_files import replacing
 
 
 def read_results(path: str | Path) -> list[dict[str, Any]]:
@@ -47,27 +46,6 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, then give it its own.
-
-    Raises:
-        InputError: the folder cannot be made or written, or the disk is full; nothing is left behind.
-    """
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(
-            f"expected to write the {len(data)} bytes of {path}, found {error.strerror}; make room, or choose another"
-            " folder"
-        ) from None
-    finally:
-        with suppress(OSError):  # the folder itself may be what is missing
-            temporary.unlink(missing_ok=True)
-
-
 def write_json(path: Path, content: Any) -> None:
     """Write JSON under a temporary name, then give it its own: nobody ever sees half a file."""
     with replacing(path) as file:
@@ -85,36 +63,3 @@ def write_json_list(path: Path, entries: Iterable[Any]) -> int:
             count += 1
         file.write("\n]\n")
     return count
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[str]]:
-    """A text file that takes its name only when the block ends well.
-
-    Raises:
-        InputError: the folder cannot be made or written.
-    """
-    with replacing_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        yield file
-
-
-@contextmanager
-def replacing_file(path: Path) -> Iterator[Path]:
-    """The name of an empty file to write, which takes the place of `path` only when the block ends well.
-
-    Raises:
-        InputError: the folder cannot be made or written.
-    """
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch()
-    except OSError as error:
-        raise InputError(
-            f"expected a folder to write {path.name} in at {path.parent}, found {error.strerror}; choose another"
-        ) from None
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from poserior.errors import InputError
-from poserior.outputs.files import replacing, replacing_file
 from poserior.outputs.person import SCHEMA
 from poserior.skeletons import Skeleton
+from poserior.whole_files import replacing, replacing_file
 
 TABLE_SUFFIXES = (".csv", ".parquet")
 ROWS_PER_GROUP = 4096

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from poserior.errors import InputError
-from poserior.outputs.files import replacing_file
+from poserior.whole_files import replacing_file
 
 _QUALITY = {"crf": "20", "preset": "veryfast"}
 _BT709, _STUDIO_RANGE = 1, 1  # what players take for granted where a file does not say, at least in large pictures

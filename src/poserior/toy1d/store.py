@@ -1,7 +1,6 @@
 """Finished tasks on disk, so that a run that was stopped goes on where it was."""
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,27 +8,20 @@ import numpy as np
 
 from poserior.errors import InputError
 from poserior.toy1d.study import Outcome, Settings, Task
+from poserior.whole_files import replacing_file
 
 
 def save(folder: Path, outcome: Outcome, settings: Settings) -> None:
     """Keep an outcome beside the settings that it came from; the file appears complete or not at all."""
     path = _path(folder, outcome.task)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                kl=np.array(outcome.kl),
-                density=outcome.density.astype(np.float16),  # for pictures alone
-                seconds=outcome.seconds,
-                settings=json.dumps(asdict(settings)),
-            )
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"expected a folder to write in at {folder}, found {error.strerror}; choose another") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing_file(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            kl=np.array(outcome.kl),
+            density=outcome.density.astype(np.float16),  # for pictures alone
+            seconds=outcome.seconds,
+            settings=json.dumps(asdict(settings)),
+        )
 
 
 def load(folder: Path, task: Task, settings: Settings) -> Outcome | None:

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from poserior.models import Regressor
 from poserior.training.module import PoseModule
+from poserior.whole_files import replacing
 
 
 def _model(module: pl.LightningModule) -> Regressor:
@@ -115,12 +116,10 @@ class Log(pl.Callback):
 
     def write(self) -> None:
         """The whole log anew, under a temporary name first."""
-        temporary = self.path.with_suffix(".tmp")
-        with temporary.open("w", newline="", encoding="utf-8") as file:
+        with replacing(self.path) as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in self.rows)
-        temporary.replace(self.path)
 
     @override
     def state_dict(self) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The checkpoint: written whole or not at all, read with a check of what it is."""
 
 import io
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing_extensions import override
 from poserior.errors import InputError
 from poserior.models import ModelSpec
 from poserior.training.config import Checkpoint
+from poserior.whole_files import write_bytes
 
 # In several processes the clock is asked every so many steps only: all have to hear the first one's answer.
 _CLOCK_EVERY = 10
@@ -37,7 +37,7 @@ class WholeFile(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         content = io.BytesIO()
         torch.save({**checkpoint, "skeleton": self.skeleton}, content)
-        write_whole(Path(path), content.getbuffer())
+        write_bytes(Path(path), content.getbuffer(), durable=True)
 
     @override
     def load_checkpoint(
@@ -67,33 +67,6 @@ class WholeFile(TorchCheckpointIO):
                 f" {other[0]}); {advice}"
             )
         return content
-
-
-def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Write a file that is there completely, even after a power cut, or is as it was before.
-
-    Raises:
-        InputError: the disk is full or refuses.
-    """
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"expected to write {len(content) / 1e6:.1f} MB to {path}, found that the system refuses:"
-            f" {error.strerror or error}; what was there before is whole: make room, then go on with --resume"
-        ) from None
 
 
 class LastCheckpoint(pl.Callback):

@@ -17,7 +17,7 @@ from poserior.errors import InputError
 from poserior.models import ModelSpec, Regressor, build_model, load_model, save_model
 from poserior.skeletons import Skeleton
 from poserior.training.callbacks import Ema, Log, Progress
-from poserior.training.checkpoint import LastCheckpoint, WholeFile, write_whole
+from poserior.training.checkpoint import LastCheckpoint, WholeFile
 from poserior.training.config import Config, Part
 from poserior.training.data import Data
 from poserior.training.loggers import loggers
@@ -26,6 +26,7 @@ from poserior.training.parts import build
 from poserior.training.quiet import quiet
 from poserior.training.record import RunRecord
 from poserior.training.watch import Watch
+from poserior.whole_files import write_bytes
 
 # What may differ between the two parts of a resumed run.
 _FREE_TO_CHANGE = {"budget", "checkpoint", "hardware", "logger", "tensorboard"}
@@ -266,4 +267,4 @@ def claim(output: Path, config: Config, resume: bool) -> None:
         return
     check_folder(output, config, resume)
     text = yaml.safe_dump(config.to_dict(), sort_keys=False, allow_unicode=True)
-    write_whole(output / "config.yaml", text.encode())
+    write_bytes(output / "config.yaml", text.encode())

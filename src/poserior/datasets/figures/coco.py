@@ -11,6 +11,7 @@ from pycocotools import mask as coco_mask
 
 from poserior.datasets.figures.dataset import Figures
 from poserior.errors import InputError
+from poserior.whole_files import write_bytes
 
 
 def write_coco(dataset: Figures, folder: str | Path, image_format: str = "png", quality: int = 95) -> Path:
@@ -44,7 +45,7 @@ def write_coco(dataset: Figures, folder: str | Path, image_format: str = "png", 
         picture = _annotate(dataset, index, people)
         height, width = picture.shape[:2]
         encoded = cv2.imencode(f".{image_format}", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)[1]
-        _write(folder / "images" / name, encoded.tobytes())
+        write_bytes(folder / "images" / name, encoded.tobytes())
         images.append({"id": index, "file_name": name, "height": height, "width": width})
     skeleton = dataset.skeleton
     category = {
@@ -56,7 +57,7 @@ def write_coco(dataset: Figures, folder: str | Path, image_format: str = "png", 
     }
     content = {"info": {}, "licenses": [], "images": images, "annotations": people, "categories": [category]}
     path = folder / "annotations.json"
-    _write(path, json.dumps(content).encode())
+    write_bytes(path, json.dumps(content).encode())
     return path
 
 
@@ -91,9 +92,3 @@ def _annotate(dataset: Figures, index: int, people: list[dict[str, Any]]) -> UIn
             ]
         people.append(entry)
     return picture.image
-
-
-def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(content)
-    partial.replace(path)
