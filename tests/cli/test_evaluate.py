@@ -111,6 +111,8 @@ def test_runs_with_a_comma_are_an_ensemble(run_folder, data, tmp_path):
 def test_a_results_file_is_measured_without_a_density(data, capsys):
     words = ("--results", data / "results.json", "--annotations", data / "labels.json", "--skeleton", "lsp14")
     assert call(*words) == 0
+    assert not (data / "evaluation-labels" / "report.html").exists()  # a results file is measured at once
+    assert call(*words, "--report") == 0
     metrics = json.loads((data / "evaluation-labels" / "metrics.json").read_text())
     assert metrics["EPE"] == pytest.approx(5.0, abs=1e-4)
     assert metrics["PCK@0.2"] == 1.0  # 5 pixels, a fifth of the box's 50 is 10
