@@ -36,7 +36,7 @@ CONFIG = Config(
 
 
 def attempt(folder: Path, lines: int | None, files: tuple[str, ...]) -> None:
-    dots = import_module("conftest").Dots  # beside this file: found by this program, not where pytest looks for doctests
+    dots = import_module("conftest").Dots  # beside this file, where pytest does not look
     left = lines
 
     def count(frame, event, argument):
