@@ -9,11 +9,11 @@ import os
 import random
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import torch
 
-from conftest import Dots
 from poserior import training
 from poserior.training import Backbone, Budget, Checkpoint, Config, Hardware, Loader, Optimiser, train
 
@@ -36,6 +36,7 @@ CONFIG = Config(
 
 
 def attempt(folder: Path, lines: int | None, files: tuple[str, ...]) -> None:
+    dots = import_module("conftest").Dots  # beside this file, where pytest does not look
     left = lines
 
     def count(frame, event, argument):
@@ -51,7 +52,7 @@ def attempt(folder: Path, lines: int | None, files: tuple[str, ...]) -> None:
 
     if lines is not None:
         sys.settrace(enter)
-    train(CONFIG, folder, resume=True, data=(Dots(25), Dots(3, seed=1)), progress=False)
+    train(CONFIG, folder, resume=True, data=(dots(25), dots(3, seed=1)), progress=False)
 
 
 def forked(folder: Path, lines: int | None = None, files: tuple[str, ...] = ()) -> int:
@@ -68,6 +69,7 @@ def forked(folder: Path, lines: int | None = None, files: tuple[str, ...] = ()) 
 
 
 def main(folder: Path, kills: int, seed: int) -> None:
+    import_module("conftest")  # once, not in every attempt
     moments = random.Random(seed)
     forked(folder / "whole")
     for kill in range(kills):
