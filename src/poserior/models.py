@@ -134,7 +134,7 @@ def flip_fused(
     """
     features = model.backbone(torch.cat([images, images.flip(-1)]))
     both: Distribution = model.head(features)
-    count = len(images)
+    count = images.shape[0]  # not len, which would tie an exported graph to the number of crops
     plain, mirrored = both[:count], both[count:][:, list(skeleton.flip_indices)]
     sign = torch.ones(both.event_shape, dtype=images.dtype, device=images.device)
     sign[0] = -1

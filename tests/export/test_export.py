@@ -47,7 +47,7 @@ def test_the_file_answers_as_the_model(case, tmp_path):
         found = dict(zip(names, map(torch.from_numpy, found), strict=True))
         expected = dict(zip(graph.outputs, graph(images, area), strict=True))
         assert list(expected) == names
-        assert count == 1 or expected["covariance"].diff(dim=0).abs().max() > 0 or "Fixed" in str(spec.head)
+        assert count == 1 or expected["keypoints"].diff(dim=0).abs().max() > 1e-3  # crops matter
         torch.testing.assert_close(found["keypoints"] * sides, expected["keypoints"] * sides, atol=1e-4, rtol=0)
         torch.testing.assert_close(found["covariance"], expected["covariance"], atol=1e-6, rtol=1e-3)
         for name in names[2:]:

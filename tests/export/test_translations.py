@@ -19,7 +19,7 @@ class Operations(nn.Module):
 
     def forward(self, x):
         table = torch.from_numpy(KNOWN)
-        rows = table.expand(len(x), -1).contiguous()
+        rows = table.expand(x.shape[0], -1).contiguous()
         orders = [torch.special.gammainc(torch.tensor(order), x) for order in (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)]
         return (
             torch.special.erfcx(x),
@@ -38,7 +38,7 @@ def found(tmp_path_factory):
     shapes = {"x": {0: torch.export.Dim("n")}}
     with _quiet():
         program = torch.onnx.export(
-            Operations(), (torch.rand(5),), dynamo=True, dynamic_shapes=shapes, custom_translation_table=TRANSLATIONS
+            Operations(), (torch.rand(6),), dynamo=True, dynamic_shapes=shapes, custom_translation_table=TRANSLATIONS
         )
     program.save(path)
     names = ("erfcx", "erfcx of negative", "lgamma", "gammainc", "searchsorted", "right", "rows")

@@ -22,6 +22,9 @@ from poserior.export.translations import TRANSLATIONS
 from poserior.models import ModelSpec, Regressor, load_model
 
 OPSET = 20
+EXAMPLES = 7
+"""Crops that the model is followed on: few, and rarely the number of anything else."""
+
 PARITY = 1e-4
 """Crop pixels by which the file's keypoints may differ from the model's."""
 
@@ -130,7 +133,7 @@ def differences(path: Path, graph: Graph, image_size: tuple[int, int]) -> dict[s
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     worst = dict.fromkeys(graph.outputs, 0.0)
-    for count in (1, 5):
+    for count in (1, 3):
         images, area = _crops(image_size, count)
         with torch.no_grad():
             expected = [part.double().numpy() for part in graph(images, area)]
@@ -157,7 +160,7 @@ def _crops(image_size: tuple[int, int], count: int) -> tuple[Tensor, Tensor]:
 
 
 def _translated(graph: Graph, spec: ModelSpec) -> Any:
-    images, area = _crops(spec.image_size, 3)
+    images, area = _crops(spec.image_size, EXAMPLES)
     with torch.no_grad():
         graph(images, area)  # constants that are found once must be found before the exporter looks on
     batch = torch.export.Dim("batch")
@@ -175,15 +178,21 @@ def _translated(graph: Graph, spec: ModelSpec) -> Any:
                 verbose=False,
             )
     except (torch.onnx.OnnxExporterError, RuntimeError) as error:
-        head = type(graph.model.head).__name__
-        raise InputError(
-            f"expected a model whose answers are a fixed sequence of operations, found that {head} is none"
-            f" ({_reason(error)}); predict with the run's folder"
-        ) from error
+        raise _refusal(graph, _reason(error)) from error
     assert program is not None
+    if isinstance(program.model.graph.inputs[0].shape[0], int):  # the exporter's last resort is to fix all sizes
+        raise _refusal(graph, "its operations depend on the number of crops")
     for node in program.model.graph.all_nodes():  # they name the places of this installation's source files
         node.metadata_props.clear()
     return program
+
+
+def _refusal(graph: Graph, reason: str) -> InputError:
+    head = type(graph.model.head).__name__
+    return InputError(
+        f"expected a model whose answers are a fixed sequence of operations, found that {head} is none ({reason});"
+        " predict with the run's folder"
+    )
 
 
 def _reason(error: BaseException) -> str:
