@@ -94,7 +94,7 @@ def test_pictures_that_are_none(run_folder, tmp_path, capsys, name):
 
 
 BOXES = {
-    "missing": (None, "expected a readable JSON file"),
+    "missing": (None, "expected a file at .*boxes.json"),
     "broken": ("[{", "expected JSON"),
     "text": ('"boxes"', "expected a list of detections"),
     "none": ("[]", "expected boxes for at least one"),
@@ -167,7 +167,7 @@ def _wider(run):
 
 
 RUNS = {
-    "nothing": (shutil.rmtree, "expected a run folder"),
+    "nothing": (shutil.rmtree, "expected a finished run"),
     "no weights": (lambda run: (run / "model.safetensors").unlink(), "model.safetensors"),
     "cut weights": (lambda run: _cut(run / "model.safetensors"), "weights in .* do not fit"),
     "other weights": (_wider, "weights in .* do not fit"),
