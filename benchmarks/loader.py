@@ -1,8 +1,7 @@
 """Crops a second of the whole training loader (read, decode, augment, collate), from a folder, a tar and shards.
 
 Run: ``python benchmarks/loader.py --annotations FILE --images FOLDER_OR_TAR [--skeleton coco17] [--workers 0 1 2]``.
-A resnet50 at 256 x 192 in mixed precision trains on the order of a thousand crops a second on a large GPU: that, over
-the rate of one worker, is how many workers such a GPU needs.
+The crops a second that a GPU trains on, over the rate of one worker, is how many workers it needs.
 """
 
 import argparse
