@@ -42,7 +42,8 @@ def run_on_ray(
 ) -> None:
     """Do parts in Ray's actors; a part that was being done when its worker died is done again by another.
 
-    Uses the cluster that ``RAY_ADDRESS`` names, else starts Ray on this machine. All machines must see the job's paths.
+    Uses the cluster that ``RAY_ADDRESS`` names, else starts Ray on this machine. All machines must see the job's paths
+    and have this library installed.
 
     Args:
         job: with absolute paths.
@@ -55,6 +56,8 @@ def run_on_ray(
         InputError: ray is missing, or a part cannot be done.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Under `uv run` Ray would pack the working folder and build its environment anew in every worker.
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     try:
         ray: Any = import_module("ray")
         import_module("ray.data")
