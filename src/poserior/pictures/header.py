@@ -1,6 +1,7 @@
 """What a picture's header says, read without decoding: a few bytes can promise more pixels than memory holds."""
 
 import io
+import struct
 
 from PIL import Image
 
@@ -35,14 +36,15 @@ def size_in_header(data: bytes) -> tuple[int, int] | None:
 
 
 _FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive
-_SKIPPED = (0xC4, 0xDD, 0xE0, 0xE1, 0xE2, 0xEE, 0xFE)  # Huffman tables, restarts, JFIF, Exif, ICC, Adobe, comments
+# Huffman tables, restarts, JFIF, Exif, ICC, Adobe, comments: with less than these lengths Pillow finds them broken.
+_SKIPPED = {0xC4: 2, 0xDD: 2, 0xE0: 9, 0xE1: 2, 0xE2: 16, 0xEE: 9, 0xFE: 2}
 _QUANTISATION, _SCAN = 0xDB, 0xDA
 
 
 def _plain_jpeg(data: bytes) -> tuple[int, int] | None:
     """Height and width of a JPEG without oddities; None for all others, which are left to Pillow.
 
-    Training opens millions of JPEGs: six times as fast as Pillow, whose answer it is (Pillow reads metadata as well).
+    Training opens millions of JPEGs: five times as fast as Pillow, whose answer it is (Pillow reads metadata as well).
     """
     if data[:3] != b"\xff\xd8\xff":
         return None
@@ -58,13 +60,13 @@ def _plain_jpeg(data: bytes) -> tuple[int, int] | None:
             # One frame only, of 8 bits and 1, 3 or 4 colours: what else there may be, Pillow knows.
             if found or length < 9 or data[content] != 8 or data[content + 5] not in (1, 3, 4):
                 return None
-            height, width = int.from_bytes(data[content + 1 : content + 3]), int.from_bytes(data[content + 3 : content + 5])
+            height, width = struct.unpack_from(">HH", data, content + 1)
             if length != 8 + 3 * data[content + 5] or not height or not width:
                 return None
             found = height, width
         elif marker == _QUANTISATION:
             if (length - 2) % 65 or any(data[i] > 15 for i in range(content, position, 65)):
                 return None
-        elif marker not in _SKIPPED or (marker >= 0xE0 and marker != 0xFE and length < 16):
+        elif length < _SKIPPED.get(marker, 1 << 16):
             return None
     return None

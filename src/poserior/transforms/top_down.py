@@ -63,7 +63,7 @@ class TopDown:
         # NumPy throughout: a dozen small tensor operations would take as long as the warp.
         image = warp(sample.image.numpy(), affine, self.image_size)
         given = sample.keypoints.numpy()
-        keypoints = given.astype(np.float64) @ affine[:, :2].T + affine[:, 2]
+        keypoints = given[:, :1] * affine[:, 0] + given[:, 1:] * affine[:, 1] + affine[:, 2]  # in float64
         visibility = sample.visibility.numpy()
         if flip:
             order = list(sample.skeleton.flip_indices)
@@ -83,7 +83,9 @@ class TopDown:
             flipped=flip,
         )
 
-    def _draw_geometry(self, sample: Sample, augment: Augment, rng: np.random.Generator) -> tuple[NDArray[np.float64], bool]:
+    def _draw_geometry(
+        self, sample: Sample, augment: Augment, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float64], bool]:
         box: Sequence[float] = sample.box_xyxy.tolist()
         if rng.random() < augment.half_body:
             box = half_body_box(sample.keypoints.numpy(), sample.visibility.numpy(), box, sample.skeleton, rng)
