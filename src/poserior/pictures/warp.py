@@ -1,10 +1,10 @@
 """Resampling a picture by an affine map, in the library's pixel convention."""
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-_HALF = np.array([0.5, 0.5])
 
 
 def warp(image: NDArray[np.uint8], affine: NDArray[np.float64], image_size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -18,12 +18,14 @@ def warp(image: NDArray[np.uint8], affine: NDArray[np.float64], image_size: tupl
         affine: ``(2, 3)``, image pixels to crop pixels, corner origin.
         image_size: the crop's ``(H, W)``.
     """
-    shrink = int(1 / np.sqrt(max(abs(np.linalg.det(affine[:, :2])), 1e-12)))
-    source, affine = _shrunk(image, affine, image_size, shrink) if shrink >= 2 else (image, affine)
+    (a, b, x), (c, d, y) = affine.tolist()  # plain numbers: small array operations cost more than their arithmetic
+    shrink = int(1 / math.sqrt(max(abs(a * d - b * c), 1e-12)))
+    source = image
+    if shrink >= 2:
+        source, affine = _shrunk(image, affine, image_size, shrink)
+        (a, b, x), (c, d, y) = affine.tolist()
     # OpenCV counts from the first pixel's centre: shift by half a pixel before and after.
-    linear, offset = affine[:, :2], affine[:, 2]
-    index = np.empty((2, 3))
-    index[:, :2], index[:, 2] = linear, offset + linear @ _HALF - 0.5
+    index = np.array(((a, b, x + (a + b) / 2 - 0.5), (c, d, y + (c + d) / 2 - 0.5)))
     height, width = image_size
     crop = cv2.warpAffine(source, index, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     return np.asarray(crop, np.uint8)

@@ -1,5 +1,7 @@
 """Half-body crops: the upper or the lower half of a person alone."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,10 +13,10 @@ GROWTH = 1.5  # the tight box around keypoints is smaller than what they belong 
 def half_body_box(
     keypoints: NDArray[np.float32],
     visibility: NDArray[np.int64],
-    box_xyxy: NDArray[np.float64],
+    box_xyxy: Sequence[float],
     skeleton: Skeleton,
     rng: np.random.Generator,
-) -> NDArray[np.float64]:
+) -> Sequence[float]:
     """The box around the labelled keypoints of one half, grown by half its size; or the given box.
 
     The half is drawn evenly from those with at least two labelled keypoints. The given box is returned if fewer than
@@ -28,15 +30,20 @@ def half_body_box(
         skeleton: names the upper half.
         rng: decides for a half.
     """
-    upper = np.array([name in skeleton.upper_body for name in skeleton.keypoints], bool)
-    labelled = visibility > 0
-    halves = [half for half in (upper & labelled, ~upper & labelled) if half.sum() >= 2]
-    if not skeleton.upper_body or 2 * labelled.sum() < len(labelled) or not halves:
+    if not skeleton.upper_body:
         return box_xyxy
-    points = keypoints[halves[rng.integers(len(halves))]].astype(np.float64)
-    low, high = points.min(0), points.max(0)
-    smallest = (box_xyxy[2:] - box_xyxy[:2]).max() / 4
-    if (high - low).max() < smallest:
+    halves: tuple[list[list[float]], list[list[float]]] = ([], [])
+    for name, point, seen in zip(skeleton.keypoints, keypoints.tolist(), visibility.tolist(), strict=True):
+        if seen > 0:
+            halves[name not in skeleton.upper_body].append(point)
+    usable = [half for half in halves if len(half) >= 2]
+    if 2 * (len(halves[0]) + len(halves[1])) < len(visibility) or not usable:
         return box_xyxy
-    sides = np.maximum((high - low) * GROWTH, smallest)
-    return np.concatenate([(low + high - sides) / 2, (low + high + sides) / 2])
+    xs, ys = zip(*usable[rng.integers(len(usable))], strict=True)
+    left, top, right, bottom = min(xs), min(ys), max(xs), max(ys)
+    smallest = max(box_xyxy[2] - box_xyxy[0], box_xyxy[3] - box_xyxy[1]) / 4
+    if max(right - left, bottom - top) < smallest:
+        return box_xyxy
+    width, height = max((right - left) * GROWTH, smallest), max((bottom - top) * GROWTH, smallest)
+    x, y = left + right, top + bottom
+    return [(x - width) / 2, (y - height) / 2, (x + width) / 2, (y + height) / 2]

@@ -1,13 +1,13 @@
 """The top-down transform: from one person in a picture to a crop of fixed size."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from poserior.geometry import crop_affine
+from poserior.crops import crop_affine
 from poserior.structures import Sample
 from poserior.transforms.augment import Augment
 from poserior.transforms.colour import jitter
@@ -55,15 +55,15 @@ class TopDown:
         if sample.crop is not None:
             raise ValueError(f"expected a person in a whole picture, found a crop already ({sample.source})")
         if self.augment is None:
-            crop, flip = crop_affine(sample.box_xyxy, self.image_size, self.box_padding), False
+            affine, flip = crop_affine(sample.box_xyxy.tolist(), self.image_size, self.box_padding), False
         elif rng is None:
             raise ValueError("expected a random generator (rng) for a transform with an augment, found None")
         else:
-            crop, flip = self._draw_geometry(sample, self.augment, rng)
+            affine, flip = self._draw_geometry(sample, self.augment, rng)
         # NumPy throughout: a dozen small tensor operations would take as long as the warp.
-        affine = crop.numpy()
         image = warp(sample.image.numpy(), affine, self.image_size)
-        keypoints = sample.keypoints.numpy().astype(np.float64) @ affine[:, :2].T + affine[:, 2]
+        given = sample.keypoints.numpy()
+        keypoints = given[:, :1] * affine[:, 0] + given[:, 1:] * affine[:, 1] + affine[:, 2]  # in float64
         visibility = sample.visibility.numpy()
         if flip:
             order = list(sample.skeleton.flip_indices)
@@ -73,24 +73,28 @@ class TopDown:
         if self.drop_outside:
             inside = ((keypoints >= 0) & (keypoints <= self.image_size[::-1])).all(-1)
             visibility = np.where(inside, visibility, 0)
-        keypoints = np.where(visibility[:, None] > 0, keypoints, 0.0)
+        keypoints = np.where(visibility[:, None] > 0, keypoints, 0.0).astype(given.dtype)
         return replace(
             sample,
             image=torch.from_numpy(image),
-            keypoints=torch.from_numpy(keypoints).to(sample.keypoints.dtype),
+            keypoints=torch.from_numpy(keypoints),
             visibility=torch.from_numpy(visibility),
-            crop=crop,
+            crop=torch.from_numpy(affine),
             flipped=flip,
         )
 
-    def _draw_geometry(self, sample: Sample, augment: Augment, rng: np.random.Generator) -> tuple[Tensor, bool]:
-        box = sample.box_xyxy.double().numpy()
+    def _draw_geometry(
+        self, sample: Sample, augment: Augment, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float64], bool]:
+        box: Sequence[float] = sample.box_xyxy.tolist()
         if rng.random() < augment.half_body:
             box = half_body_box(sample.keypoints.numpy(), sample.visibility.numpy(), box, sample.skeleton, rng)
-        shift = rng.uniform(-augment.shift, augment.shift, 2) * (box[2:] - box[:2])
+        x0, y0, x1, y1 = box
+        shift_x, shift_y = rng.uniform(-augment.shift, augment.shift, 2).tolist()
+        shift_x, shift_y = shift_x * (x1 - x0), shift_y * (y1 - y0)
         turned = rng.random() < augment.rotation_probability
         crop = crop_affine(
-            torch.from_numpy(box + np.concatenate([shift, shift])),
+            (x0 + shift_x, y0 + shift_y, x1 + shift_x, y1 + shift_y),
             self.image_size,
             self.box_padding,
             zoom=rng.uniform(1 - augment.scale, 1 + augment.scale),
