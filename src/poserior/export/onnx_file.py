@@ -184,7 +184,8 @@ def _translated(graph: Graph, spec: ModelSpec) -> Any:
     except (torch.onnx.OnnxExporterError, RuntimeError) as error:
         raise _refusal(graph, _reason(error)) from error
     assert program is not None
-    if isinstance(program.model.graph.inputs[0].shape[0], int):  # the exporter's last resort is to fix all sizes
+    shape = program.model.graph.inputs[0].shape
+    if shape is None or isinstance(shape[0], int):  # the exporter's last resort is to fix all sizes
         raise _refusal(graph, "its operations depend on the number of crops")
     for node in program.model.graph.all_nodes():  # they name the places of this installation's source files
         node.metadata_props.clear()
