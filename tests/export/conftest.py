@@ -22,7 +22,7 @@ CASES = {
     "AuxiliaryHeatmapRLE": ("AuxiliaryHeatmapRLE", {**SMALL, **FLOW}, {}),
     "Bins": ("Bins", {"image_size": SIZE}, {}),
     "DLE": ("DLE", {"couplings": 3, "layers": 2, "neurons": 8}, {}),
-    "Energy": ("Energy", {"width": 8, "cells": 16}, {}),
+    "Energy": ("Energy", {"width": 6, "cells": 12}, {}),
     "Fixed": ("Fixed", {}, {}),
     "FullGaussian": ("FullGaussian", {}, {}),
     "Gaussian": ("Gaussian", {}, {}),
@@ -30,7 +30,7 @@ CASES = {
     "Heatmap-dark": ("Heatmap", {**SMALL, "decoding": "dark"}, {}),
     "Integral": ("Integral", SMALL, {}),
     "Laplace": ("Laplace", {}, {}),
-    "Mixture": ("Mixture", {"components": 3}, {}),
+    "Mixture": ("Mixture", {"components": 2}, {}),
     "Mixture-full": ("Mixture", {"components": 2, "covariance": "full"}, {}),
     "PoseMixture": ("PoseMixture", {"components": 3}, {}),
     "RLE": ("RLE", FLOW, {}),
@@ -40,10 +40,10 @@ CASES = {
     "area": ("RLE", FLOW, {"calibrator": calibration.ExpectedOks(CHANNELS, 3, area_per_box=0.4)}),
     "ccnet": ("Laplace", {}, {"calibrator": calibration.CCNet(CHANNELS, 3, inputs="features+density", hidden=5)}),
     "bare": ("Gaussian", {}, {"calibrator": None}),
-    "scaled": ("Mixture", {"components": 2}, {"recalibration": calibration.ScaleCalibration(3)}),
+    "scaled": ("FullGaussian", {}, {"recalibration": calibration.ScaleCalibration(3)}),
     "quantiles": ("Laplace", {}, {"recalibration": calibration.QuantileCalibration(3, knots=5)}),
-    "flip": ("RLE", FLOW, {"flip_test": True}),
-    "flip-pose": ("PoseMixture", {"components": 2}, {"flip_test": True}),
+    "flip": ("Gaussian", {}, {"flip_test": True}),
+    "flip-pose": ("PoseMixture", {"components": 1}, {"flip_test": True}),
 }
 
 

@@ -34,7 +34,7 @@ def test_every_head_is_walked(walked):
 def test_the_file_answers_as_the_model(case, tmp_path):
     model, spec, flip_test = case
     written = export_model(model, spec, tmp_path / "x.onnx", flip_test)
-    assert written.difference <= 1e-4
+    assert written.difference <= (0.05 if flip_test else 1e-4)  # a fused peak is searched for
     assert written.size == written.path.stat().st_size
     assert [path.name for path in tmp_path.iterdir()] == ["x.onnx"]
     session = onnxruntime.InferenceSession(str(written.path))
@@ -48,23 +48,26 @@ def test_the_file_answers_as_the_model(case, tmp_path):
         expected = dict(zip(graph.outputs, graph(images, area), strict=True))
         assert list(expected) == names
         assert count == 1 or expected["keypoints"].diff(dim=0).abs().max() > 1e-3  # crops matter
-        torch.testing.assert_close(found["keypoints"] * sides, expected["keypoints"] * sides, atol=1e-4, rtol=0)
+        near = 0.05 if flip_test else 1e-4  # crop pixels
+        torch.testing.assert_close(found["keypoints"] * sides, expected["keypoints"] * sides, atol=near, rtol=0)
         torch.testing.assert_close(found["covariance"], expected["covariance"], atol=1e-6, rtol=1e-3)
         for name in names[2:]:
-            torch.testing.assert_close(found[name], expected[name], atol=2e-5, rtol=0)
+            torch.testing.assert_close(found[name], expected[name], atol=1e-3 if flip_test else 2e-5, rtol=0)
 
 
 @torch.no_grad()
 def test_the_graph_is_the_predictors_path(small):
     """A picture that needs no resampling: crop pixels are twice the picture's, the box padded by 1.25."""
     from poserior.inference import Predictor
+    from poserior.pictures import each_person
 
     model, spec = small("RLE", {"couplings": 3, "layers": 2, "neurons": 8})
     picture = torch.randint(0, 256, (60, 50, 3), dtype=torch.uint8)
     box = torch.tensor([[4.0, 6.0, 36.0, 44.0]])
     predictor = Predictor(model, spec, flip_test=False)
     (person,) = predictor([picture.numpy()], [box])[0]
-    ((_, crop),) = predictor._people([picture.numpy()], [box], None, None)
+    (given,) = each_person([picture.numpy()], [box.numpy()], None, None)
+    crop = predictor._cut_out(given)
     zoom = float(crop.crop[0, 0])
     area = torch.tensor([0.4 * 32 * 38 * zoom**2])
     keypoints, covariance, visibility, confidence = Graph(model, spec, False)(crop.image.permute(2, 0, 1)[None], area)

@@ -20,7 +20,7 @@ from importlib.abc import MetaPathFinder
 
 ALLOWED = {"numpy", "cv2", "onnxruntime", "yaml", "jsonargparse", "tqdm", "jaxtyping", "poserior"}
 HEAVY = {"torch", "torchvision", "timm", "lightning", "torchmetrics", "safetensors", "scipy", "sklearn", "matplotlib",
-         "PIL", "pycocotools", "onnx", "onnxscript", "huggingface_hub", "jinja2", "transformers"}
+         "pycocotools", "onnx", "onnxscript", "huggingface_hub", "jinja2", "transformers"}
 
 class Refuse(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):

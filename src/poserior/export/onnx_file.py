@@ -32,6 +32,10 @@ Some 1e-5 are usual. A deep network whose answers are large, an untrained one fo
 single precision; what goes beyond a hundredth is another answer, not rounding.
 """
 
+FUSED = 1e-1
+"""The same with the flip test: the peak of two fused densities is searched for by their values, and near a flat peak
+rounding decides among points some thousandths of a pixel apart."""
+
 NEAR = 1e-3
 """By how much its other answers may: covariances as a share of themselves, confidences as they are."""
 
@@ -109,7 +113,8 @@ def export_model(model: Regressor, spec: ModelSpec, output: Path, flip_test: boo
         _check_model(path)
         found = differences(path, graph, spec.image_size)
         for name, difference in found.items():
-            limit, unit = (PARITY, " crop pixels") if name == "keypoints" else (NEAR, "")
+            pixels = FUSED if flip_test else PARITY
+            limit, unit = (pixels, " crop pixels") if name == "keypoints" else (NEAR, "")
             if not difference <= limit:
                 raise InputError(
                     f"expected the file's {name} within {limit:g}{unit} of the model's, found {difference:.2g} apart;"
