@@ -148,7 +148,7 @@ def test_nothing_breaks_the_doctor(few, mutated):
     """Anything anywhere in the file replaced, removed or doubled: findings, never an exception."""
     outcomes = []
 
-    @settings(max_examples=300, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=1000, deadline=None, derandomize=True, database=None)
     @given(mutated(few))
     def check(content):
         findings = examine(content)[1]
