@@ -25,12 +25,11 @@ def peak(words: list[str], cwd: str) -> tuple[int, float]:
 
 def pictures(place: Path, folder: Path) -> Path:
     """At most `PICTURES` of the pictures, as a folder."""
-    from poserior.datasets._images import open_images
+    from poserior.pictures import open_images
 
     images = open_images(place)
-    names = sorted(p.name for p in place.iterdir()) if place.is_dir() else sorted(images._spans)  # type: ignore[attr-defined]
     folder.mkdir()
-    for name in [name for name in names if name.lower().endswith((".jpg", ".png"))][:PICTURES]:
+    for name in [name for name in sorted(images.names()) if name.lower().endswith((".jpg", ".png"))][:PICTURES]:
         (folder / Path(name).name).write_bytes(images.read(name))
     return folder
 

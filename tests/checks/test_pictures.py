@@ -14,8 +14,7 @@ from poserior.checks import (
     split_leaks,
 )
 from poserior.checks.alike import close_pairs
-from poserior.datasets import open_images
-from poserior.pictures import SUFFIXES, decode
+from poserior.pictures import SUFFIXES, decode, open_images
 
 
 def picture(seed, size=(120, 160)):

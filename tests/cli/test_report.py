@@ -1,7 +1,11 @@
 import json
+import shutil
 
+import cv2
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from poserior import skeletons
 from poserior.cli import main
@@ -50,6 +54,79 @@ def test_results_side_by_side_on_the_people_that_both_have(files, tmp_path, caps
     assert "4 that all of them answered" in page
     assert "good and bad" in page
     assert "| good" in capsys.readouterr().out
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Eight people in pictures of noise, of a skeleton with 14 keypoints; and an answer off by (3, 4) pixels."""
+    (tmp_path / "images").mkdir()
+    rng, names = np.random.default_rng(0), skeletons.load("lsp14").keypoints
+    content = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "person", "keypoints": names}]}
+    results = []
+    for n in range(1, 9):
+        assert cv2.imwrite(str(tmp_path / "images" / f"{n}.png"), rng.integers(0, 255, (70, 60, 3), dtype=np.uint8))
+        points = np.concatenate([rng.uniform(8, 52, (14, 2)), np.full((14, 1), 2.0)], 1)
+        content["images"].append({"id": n, "file_name": f"{n}.png", "width": 60, "height": 70})
+        person = {"image_id": n, "category_id": 1, "keypoints": points.flatten().tolist()}
+        size = {"bbox": [5, 5, 50, 50], "area": 1500.0, "iscrowd": 0, "num_keypoints": 14}
+        content["annotations"].append(person | size | {"id": n})
+        points += np.array([3, 4, -1])
+        results.append(person | {"keypoints": points.flatten().tolist(), "score": n / 10})
+    (tmp_path / "labels.json").write_text(json.dumps(content), encoding="utf-8")
+    (tmp_path / "moved.json").write_text(json.dumps(results), encoding="utf-8")
+    return tmp_path
+
+
+def test_runs_and_results_side_by_side(run_folder, data, capsys):
+    """A run's numbers are those of evaluate; all stand in one table and one page."""
+    other = shutil.copytree(run_folder, data / "other")
+    weights = {name: value + 0.001 for name, value in load_file(other / "model.safetensors").items() if "head" in name}
+    save_file(load_file(other / "model.safetensors") | weights, other / "model.safetensors")
+    where = ["--annotations", str(data / "labels.json"), "--images", str(data / "images"), "--device", "cpu"]
+    words = ["report", str(run_folder), str(other), "--results", str(data / "moved.json"), *where]
+    assert main([*words, "--title", "Three answers", "--output", str(data / "page")]) == 0
+    printed = capsys.readouterr().out
+    metrics = json.loads((data / "page" / "metrics.json").read_text())
+    assert list(metrics) == ["run", "other", "moved"]
+    assert main(["evaluate", "--run", str(other), *where, "--output", str(data / "alone"), "--no-report"]) == 0
+    alone = json.loads((data / "alone" / "metrics.json").read_text())
+    for key in ("NLL", "EPE", "OKS", "coverage@90", "AP"):
+        assert metrics["other"][key] == pytest.approx(alone[key], rel=1e-5), key
+    assert metrics["run"]["NLL"] != metrics["other"]["NLL"]
+    assert metrics["moved"]["EPE"] == pytest.approx(5.0, rel=1e-5)
+    assert metrics["moved"]["NLL"] is None
+    for name in metrics:
+        assert f"| {name} " in printed
+    page = (data / "page" / "report.html").read_text()
+    assert "<title>Three answers</title>" in page
+    assert f"{run_folder}, {other}" in page
+    assert "data:image/" in page
+    assert "http://" not in page.replace("http://www.w3.org/", "")
+
+
+def test_runs_on_their_own_validation_data(run_folder, data, capsys, monkeypatch):
+    config = {
+        "train_data": {"class_path": "Figures", "init_args": {"length": 4}},
+        "val_data": {"class_path": "CocoKeypoints", "init_args": {
+            "annotations": str(data / "labels.json"), "images": str(data / "images"), "skeleton": "lsp14"}},
+    }  # fmt: skip
+    (run_folder / "config.yaml").write_text(json.dumps(config), encoding="utf-8")
+    given = {}
+    monkeypatch.setattr("poserior.report.write_report", lambda *_, **options: given.update(options))
+    words = ["report", str(run_folder), "--device", "cpu", "--no-flip-test", "--output", str(data / "page")]
+    assert main(words) == 0
+    metrics = json.loads((data / "page" / "metrics.json").read_text())
+    assert (list(metrics), metrics["run"]["num_people"]) == (["run"], 8)
+    assert (given["title"], given["facts"]["Flip test"], given["facts"]["People"]) == ("run", "no", "8")
+    assert given["facts"]["Data"] == "validation data of run (CocoKeypoints)"
+    assert f"{metrics['run']['NLL']:.4g}" in capsys.readouterr().out
+
+
+def test_runs_of_two_skeletons_are_refused(run_folder, run_folder_coco, data, capsys):
+    where = ["--annotations", str(data / "labels.json"), "--images", str(data / "images"), "--device", "cpu"]
+    assert main(["report", str(run_folder), str(run_folder_coco), *where, "--output", str(data / "page")]) == 2
+    assert "expected all runs to have the skeleton lsp14, found coco17" in capsys.readouterr().err
+    assert not (data / "page").exists()
 
 
 def test_people_are_set_in_one_order():

@@ -81,22 +81,6 @@ def test_folders_in_file_names_and_text_ids(fake_coco) -> None:
     assert source.endswith("images/train/b.png")
 
 
-def test_the_same_name_in_two_folders_of_a_tar_is_told_apart(fake_coco) -> None:
-    import tarfile
-
-    path = fake_coco.root / "both.tar"
-    with tarfile.open(path, "w") as archive:
-        for folder in ("x", "y"):
-            archive.add(fake_coco.images / ("a.png" if folder == "x" else "b.png"), f"{folder}/same.png")
-    fake_coco.content["images"][0]["file_name"] = "x/same.png"
-    fake_coco.content["images"][1]["file_name"] = "y/same.png"
-    dataset = CocoKeypoints(fake_coco.annotations, path)
-    assert np.array_equal(dataset[1].image.numpy(), fake_coco.pictures[20])
-    fake_coco.content["images"][1]["file_name"] = "same.png"
-    with pytest.raises(InputError, match=r"expected the image 'same\.png'"):
-        CocoKeypoints(fake_coco.annotations, path)
-
-
 def test_ones_own_skeleton_and_category(fake_coco, tmp_path) -> None:
     own = tmp_path / "paw.yaml"
     own.write_text("name: paw\nkeypoints: [{name: toe, sigma: 0.05}, {name: heel, sigma: 0.06}]\n")
@@ -305,21 +289,6 @@ def test_sizes_need_not_be_given(fake_coco) -> None:
         del image["height"], image["width"]
     dataset = CocoKeypoints(fake_coco.annotations, fake_coco.images)
     assert dataset[1].box_xyxy.tolist() == [-4.0, 10.0, 16.0, 90.0]
-
-
-def test_archives_that_are_none(fake_coco) -> None:
-    import tarfile
-
-    squeezed = fake_coco.root / "images.tar.gz"
-    with tarfile.open(squeezed, "w:gz") as archive:
-        archive.add(fake_coco.images / "a.png", "a.png")
-    with pytest.raises(InputError, match=r"uncompressed \.tar.*images\.tar\.gz"):
-        CocoKeypoints(fake_coco.annotations, squeezed)
-    whole = fake_coco.tar()
-    cut = fake_coco.root / "cut.tar"
-    cut.write_bytes(whole.read_bytes()[:2000])
-    with pytest.raises(InputError):
-        CocoKeypoints(fake_coco.annotations, cut)
 
 
 def test_real_photographs(real_data) -> None:

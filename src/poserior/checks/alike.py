@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int64, UInt64
 
 from poserior.checks.finding import Finding, finding
-from poserior.checks.pictures import Seen
+from poserior.checks.pictures import SIDE, Seen
 
 BITS = 6
 """Near-duplicates differ in at most so many of the 64 bits of their hashes."""
@@ -99,7 +99,7 @@ def _within(hashes: np.ndarray, group: np.ndarray, bits: int) -> Iterator[np.nda
 def _matches(seen: Sequence[Seen]) -> Iterator[tuple[int, int, bool]]:
     """Pairs that are equal (True) or nearly so (False)."""
     hashes = np.array([each.dhash for each in seen], np.uint64)
-    thumbnails = np.array([each.thumbnail for each in seen], np.float32).reshape(len(seen), -1)
+    thumbnails = np.array([each.thumbnail for each in seen], np.float32).reshape(len(seen), SIDE * SIDE)
     thumbnails -= thumbnails.mean(1, keepdims=True) if len(seen) else 0
     length = np.linalg.norm(thumbnails, axis=1)
     flat = length < 16  # a picture of one tone: it has no details to be recognised by

@@ -60,8 +60,7 @@ def _pictures(
     from functools import partial
 
     from poserior import checks
-    from poserior.datasets import open_images  # brings torch along; without --images nothing does
-    from poserior.pictures import SUFFIXES, decode
+    from poserior.pictures import SUFFIXES, decode, open_images
 
     store = open_images(images)
     seen = checks.look(labels, store, decode, watch=_bar)

@@ -1,6 +1,5 @@
 """Files to `Sample`: one data set, one file."""
 
-from poserior.datasets._images import open_images as open_images
 from poserior.datasets.base import KeypointDataset as KeypointDataset
 from poserior.datasets.coco import CocoKeypoints as CocoKeypoints
 from poserior.datasets.face import FaceKeypoints as FaceKeypoints

@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from poserior.datasets._images import Images
 from poserior.datasets.base import KeypointDataset
 from poserior.errors import InputError
-from poserior.pictures import CorruptImageError, decode
+from poserior.pictures import CorruptImageError, Images, decode
 from poserior.skeletons import Skeleton
 from poserior.structures import Sample
 

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from poserior.datasets._images import open_images
 from poserior.datasets._people import People, PeopleDataset, Pictures
 from poserior.errors import InputError
+from poserior.pictures import open_images
 from poserior.skeletons import load
 
 

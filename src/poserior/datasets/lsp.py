@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from poserior.datasets._images import open_images
 from poserior.datasets._people import PeopleDataset, Pictures, labelled
 from poserior.datasets.coco import read_coco
 from poserior.errors import InputError
+from poserior.pictures import open_images
 from poserior.skeletons import load
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poserior.datasets._images import Images
 from poserior.datasets._people import People, PeopleDataset, Pictures, labelled
 from poserior.datasets.shard_files import HEADER, INDEX, MANIFEST, SKELETON, VERSION, is_member, shard_name
 from poserior.errors import InputError
 from poserior.json_files import describe, parse_json, read_json
+from poserior.pictures import Images
 from poserior.skeletons import load
 
 _OPEN = 64  # maps held at a time: each keeps a file open

@@ -22,21 +22,27 @@ SHOWN = {
 """Metrics of the card's table, where the run has them, and their names."""
 
 
+TAGS = ("keypoint-detection", "pose-estimation", "uncertainty", "calibration")
+"""What the Hub finds the model by."""
+
+_FORM = ("model_hub_mixin", "pytorch_model_hub_mixin")  # the Hub's names for the way the files were written
+
+
 def model_card(
-    spec: ModelSpec, metrics: Mapping[str, Any], config: Mapping[str, Any], license: str | None, name: str
+    spec: ModelSpec, metrics: Mapping[str, Any], data: Mapping[str, str], license: str | None, name: str
 ) -> str:
     """Markdown with the Hub's header.
 
     Args:
         spec: what the model is built from.
         metrics: the run's ``metrics.json``; empty if it was not evaluated.
-        config: the run's ``config.yaml``; empty if there is none.
+        data: what it was trained and validated on, see `data_named`.
         license: an identifier; None leaves the field out, for the author to fill in.
-        name: the model's.
+        name: the model's, with its owner on the Hub if it has one.
     """
     header = ["---", "library_name: poserior", "pipeline_tag: keypoint-detection"]
     header += [f"license: {json.dumps(license)}"] if license else []
-    header += ["tags:", "- keypoint-detection", "- pose-estimation", "- uncertainty", "- calibration", "---"]
+    header += ["tags:", *(f"- {tag}" for tag in (*TAGS, *_FORM)), "---"]
     skeleton, head = spec.skeleton, str(spec.head.get("class_path", ""))
     height, width = spec.image_size
     facts = {
@@ -44,8 +50,8 @@ def model_card(
         "Backbone": str(spec.backbone.get("name", "")),
         "Crop": f"{height} x {width} pixels (height x width), {spec.box_padding:g} times the person's box",
         "Skeleton": f"{skeleton.name}, {skeleton.num_keypoints} keypoints",
-        "Trained on": _data(config.get("train_data")),
-        "Validated on": _data(config.get("val_data")),
+        "Trained on": data.get("trained_on", "not recorded"),
+        "Validated on": data.get("validated_on", "not recorded"),
     }
     for part, what in spec.fitted_on.items():
         facts[f"{part} fitted on"] = ", ".join(f"{key}: {value}" for key, value in what.items())
@@ -53,7 +59,7 @@ def model_card(
         [
             *header,
             "",
-            f"# {name}",
+            f"# {name.rpartition('/')[2]}",
             "",
             "Keypoints of people in given boxes, each with a probability density: its mode is the answer, its"
             " covariance the error bar, its expected OKS the confidence. Made with Poserior.",
@@ -91,6 +97,19 @@ def model_card(
     )
 
 
+def data_named(config: Mapping[str, Any]) -> dict[str, str]:
+    """What a run was trained and validated on, as ``trained_on`` and ``validated_on``.
+
+    Args:
+        config: the run's ``config.yaml``. Paths are left out, for they are private.
+
+    >>> data_named({"train_data": {"class_path": "Lsp", "init_args": {"root": "/home/me", "part": 2}}})
+    {'trained_on': 'Lsp (part=2)'}
+    """
+    parts = {"trained_on": config.get("train_data"), "validated_on": config.get("val_data")}
+    return {key: _data(part) for key, part in parts.items() if isinstance(part, Mapping)}
+
+
 def _table(metrics: Mapping[str, Any]) -> list[str]:
     """The numbers that the run has."""
     found = {key: value for key in SHOWN if isinstance(value := metrics.get(key), int | float)}
@@ -103,10 +122,8 @@ def _table(metrics: Mapping[str, Any]) -> list[str]:
     return ["| metric | value |", "|---|---|", *rows]
 
 
-def _data(part: Any) -> str:
-    """A data set's name and what tells it apart; paths are left out, for they are private."""
-    if not isinstance(part, Mapping):
-        return "not recorded"
+def _data(part: Mapping[str, Any]) -> str:
+    """A data set's name and what tells it apart."""
     plain = {
         key: value
         for key, value in (part.get("init_args") or {}).items()

@@ -1,26 +1,11 @@
-"""Run folders to folders of the Hub's form, to the Hub, and back. Weights travel as safetensors alone."""
+"""Run folders to folders of the Hub's form, to the Hub, and back, in one call each."""
 
-import tempfile
-from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
-import yaml
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from poserior.errors import InputError
-from poserior.hub.card import model_card
-from poserior.inference import Predictor, load
-from poserior.json_files import read_json
-from poserior.models import load_model
-from poserior.outputs import write_json
-from poserior.whole_files import replacing, write_bytes
-
-FILES = ("config.json", "model.yaml", "model.safetensors", "metrics.json", "README.md")
-"""What a saved model consists of, and all that is fetched from the Hub."""
+from poserior.hub.predictor import PretrainedPredictor
 
 
 def save_pretrained(run: str | Path, output: str | Path, license: str | None = None, name: str | None = None) -> Path:
@@ -46,19 +31,8 @@ def save_pretrained(run: str | Path, output: str | Path, license: str | None = N
     run, output = Path(run), Path(output)
     if run.resolve() == output.resolve():
         raise InputError(f"expected another folder than the run's own to save in, found {str(output)!r}; choose one")
-    _, spec = load_model(run)
-    metrics = _mapping(run / "metrics.json")
-    config = _yaml(run / "config.yaml")
-    card = model_card(spec, metrics, config, license, name or output.resolve().name)
-    output.mkdir(parents=True, exist_ok=True)
-    for file in ("model.safetensors", "model.yaml"):
-        write_bytes(output / file, (run / file).read_bytes())
-    content = {"library_name": "poserior", "format_version": 1, **asdict(spec)}
-    write_json(output / "config.json", content)
-    if metrics:
-        write_json(output / "metrics.json", metrics)
-    with replacing(output / "README.md") as text:
-        text.write(card)
+    about = {key: value for key, value in (("license", license), ("name", name)) if value}
+    PretrainedPredictor.of_folder(run, device="cpu").save_pretrained(output, model_card_kwargs=about)
     return output
 
 
@@ -70,7 +44,7 @@ def from_pretrained(
     batch_size: int = 64,
     device: torch.device | str | None = None,
     regions: float | None = None,
-) -> Predictor:
+) -> PretrainedPredictor:
     """The predictor of a saved model: from a folder, or from the Hub.
 
     Args:
@@ -85,10 +59,15 @@ def from_pretrained(
     Raises:
         InputError: there is no such folder or model, or it is none of this library.
     """
-    folder = Path(name_or_folder)
-    if not folder.is_dir():
-        folder = _fetch(str(name_or_folder), revision, cache)
-    return load(folder, flip_test, batch_size, None if device is None else str(device), regions)
+    return PretrainedPredictor.from_pretrained(
+        name_or_folder,
+        revision=revision,
+        cache_dir=cache,
+        flip_test=flip_test,
+        batch_size=batch_size,
+        device=device,
+        regions=regions,
+    )
 
 
 def push_to_hub(
@@ -117,49 +96,11 @@ def push_to_hub(
     Raises:
         InputError: the run cannot be loaded, or the Hub refuses.
     """
-    with tempfile.TemporaryDirectory() as place:
-        folder = save_pretrained(run, Path(place) / "model", license, repo_id.rpartition("/")[2])
-        try:
-            api = HfApi(token=token)
-            found = api.create_repo(repo_id=repo_id, private=private, exist_ok=True).repo_id
-            commit = api.upload_folder(
-                repo_id=found,
-                repo_type="model",
-                folder_path=folder,
-                commit_message=message,
-                revision=branch,
-                allow_patterns=list(FILES),
-            )
-        except (HfHubHTTPError, HFValidationError, OSError) as error:
-            raise InputError(
-                f"expected to upload to {repo_id!r}, found that the Hub refuses ({_line(error)}); check the name, the"
-                " token and the connection"
-            ) from None
-    return str(commit)
-
-
-def _fetch(repo_id: str, revision: str | None, cache: str | Path | None) -> Path:
-    try:
-        return Path(snapshot_download(repo_id, revision=revision, cache_dir=cache, allow_patterns=list(FILES)))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise InputError(
-            f"expected a folder or a model on the Hub (owner/name), found neither at {repo_id!r} ({_line(error)});"
-            " correct it"
-        ) from None
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
-
-
-def _mapping(path: Path) -> Mapping[str, Any]:
-    content = read_json(path) if path.is_file() else {}
-    return content if isinstance(content, dict) else {}
-
-
-def _yaml(path: Path) -> Mapping[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"expected YAML in {path}, found {_line(error)}; restore it") from None
-    return content if isinstance(content, dict) else {}
+    return PretrainedPredictor.of_folder(run, device="cpu").push_to_hub(
+        repo_id,
+        private=private,
+        commit_message=message,
+        branch=branch,
+        token=token,
+        model_card_kwargs={"license": license},
+    )

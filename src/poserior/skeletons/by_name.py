@@ -66,19 +66,21 @@ def middle_sigma() -> float:
     return sigmas[len(sigmas) // 2]
 
 
+_OTHER = {"left": "right", "right": "left", "l": "r", "r": "l"}
+
+
 def mirror_name(keypoint: str) -> str:
     """The name with left and right exchanged (also ``l_`` and ``r_``, ``L`` and ``R``); itself if it has no side.
 
     >>> mirror_name("left_eye"), mirror_name("eye.R"), mirror_name("Right Hip"), mirror_name("nose")
     ('right_eye', 'eye.L', 'Left Hip', 'nose')
     """
-    sides = {"left": "right", "right": "left", "l": "r", "r": "l"}
+    return re.sub(r"(?<![a-zA-Z])(left|right|l|r)(?![a-zA-Z])", _other_side, keypoint, flags=re.IGNORECASE)
 
-    def other(match: re.Match[str]) -> str:
-        side, found = sides[match[0].lower()], match[0]
-        return side.upper() if found.isupper() else side.capitalize() if found[0].isupper() else side
 
-    return re.sub(r"(?<![a-zA-Z])(left|right|l|r)(?![a-zA-Z])", other, keypoint, flags=re.IGNORECASE)
+def _other_side(match: re.Match[str]) -> str:
+    side, found = _OTHER[match[0].lower()], match[0]
+    return side.upper() if found.isupper() else side.capitalize() if found[0].isupper() else side
 
 
 def _words(keypoint: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where pictures lie (a folder, a tar, a zip) and how they become RGB arrays."""
+"""Where pictures lie: a folder, a tar, a zip. Needs no torch."""
 
 import os
 import tarfile
@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from poserior.errors import InputError
-from poserior.pictures import CorruptImageError
+from poserior.pictures.decode import CorruptImageError
 
 
 class Images(ABC):
