@@ -169,7 +169,9 @@ def comparison(methods: Sequence[Method]) -> list[tuple[str, list[Row]]]:
     groups = [(title, [_row(metric, methods) for metric in metrics]) for title, metrics in GROUPS]
     known = set(METRICS) | {"per_keypoint", "per_size", "num_people", "num_keypoints"}
     others = dict.fromkeys(key for method in methods for key in method.metrics if key not in known)
-    groups.append(("Other numbers", [_row(Metric(key, "", ""), methods) for key in others]))
+    groups.append(
+        ("Other numbers", [_row(Metric(key, "", "", 0 if key.startswith("num_") else 3), methods) for key in others])
+    )
     shown = [
         (title, [row for row in rows if any(cell.text != MISSING for cell in row.cells)]) for title, rows in groups
     ]
