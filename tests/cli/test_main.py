@@ -66,6 +66,11 @@ def test_unknown_verb(capsys):
         (PermissionError(13, "Permission denied", "/x"), 2, "refuses at /x: Permission denied\n"),
         (OSError(28, "No space left on device"), 2, "refuses: No space left on device\n"),
         (KeyboardInterrupt(), 130, "\nstopped\n"),
+        (
+            ModuleNotFoundError("No module named 'torch'", name="torch"),
+            2,
+            "exported models predict, and convert and doctor data work)\n",
+        ),
     ],
 )
 def test_failures_are_one_line_on_stderr(monkeypatch, capsys, small_config, error, code, text):
@@ -75,9 +80,10 @@ def test_failures_are_one_line_on_stderr(monkeypatch, capsys, small_config, erro
 
 
 def test_a_defect_is_not_hidden(monkeypatch, small_config):
-    verb(monkeypatch, ZeroDivisionError())
-    with pytest.raises(ZeroDivisionError):
-        main(["train", "--config", str(small_config)])
+    for error in (ZeroDivisionError(), ModuleNotFoundError(name="poserior.gone")):
+        verb(monkeypatch, error)
+        with pytest.raises(type(error)):
+            main(["train", "--config", str(small_config)])
 
 
 def test_the_module_runs():

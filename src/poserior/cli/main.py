@@ -84,6 +84,13 @@ def _run(verb: Verb, words: list[str]) -> int:
         return _refuse(str(error))
     except OSError as error:
         return _refuse(_explain(error))
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("poserior"):
+            raise
+        return _refuse(
+            f"expected the package {error.name} for this verb, found it not installed; `pip install poserior` brings"
+            " all (without it, exported models predict, and convert and doctor data work)"
+        )
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         return 130
