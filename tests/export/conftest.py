@@ -47,7 +47,7 @@ CASES = {
 }
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True, scope="module")
 def _unchecked_shapes():
     """The checks of annotated shapes compare sizes, which would tie a graph that is being followed to its batch."""
     before = jaxtyping.config.jaxtyping_disable

@@ -257,5 +257,5 @@ def test_what_is_no_format_is_refused(name, tmp_path):
 
 def test_an_unwritable_place_is_refused(cats, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"expected a place to write cats.json"):
+    with pytest.raises(InputError, match=r"expected a folder to write cats.json"):
         formats.write(cats, tmp_path / "file" / "cats.json", "coco")

@@ -63,7 +63,8 @@ class TopDown:
         # NumPy throughout: a dozen small tensor operations would take as long as the warp.
         image = warp(sample.image.numpy(), affine, self.image_size)
         given = sample.keypoints.numpy()
-        keypoints = given[:, :1] * affine[:, 0] + given[:, 1:] * affine[:, 1] + affine[:, 2]  # in float64
+        with np.errstate(invalid="ignore"):  # an infinite label is told by the training loop, with the person's name
+            keypoints = given[:, :1] * affine[:, 0] + given[:, 1:] * affine[:, 1] + affine[:, 2]  # in float64
         visibility = sample.visibility.numpy()
         if flip:
             order = list(sample.skeleton.flip_indices)
