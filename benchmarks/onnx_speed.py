@@ -57,14 +57,21 @@ def settled(model: Regressor, crops: np.ndarray) -> Regressor:
 
 
 def in_turn(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of every piece of work in every round, after two rounds that do not count."""
+    """Seconds of every piece of work in every round, after two rounds that do not count.
+
+    In its turn each works three times, and the middle time counts: threads of the one before still wait for work and
+    hold the cores during the first.
+    """
     times: dict[str, list[float]] = {name: [] for name in works}
     for number in range(rounds + 2):
         for name, work in works.items():
-            start = time.perf_counter()
-            work()
+            turn = []
+            for _ in range(3):
+                start = time.perf_counter()
+                work()
+                turn.append(time.perf_counter() - start)
             if number >= 2:
-                times[name].append(time.perf_counter() - start)
+                times[name].append(statistics.median(turn))
     return times
 
 
