@@ -8,6 +8,9 @@ from typing import Any
 
 from poserior.errors import InputError
 
+LARGEST = 1e9
+"""No coordinate, side, area or score of an annotation is beyond; not-a-number is not within either."""
+
 
 def read_json(path: str | Path) -> Any:
     """The content of a JSON file, unpacked first if its name ends in ``.gz``.
@@ -37,6 +40,20 @@ def parse_json(data: bytes, source: str) -> Any:
         raise InputError(f"expected JSON in {source}, found: {error}; correct the file") from None
 
 
+def records(found: Any, where: str) -> list[dict[str, Any]]:
+    """A list of mappings, or a complaint; `where` is what it calls their list.
+
+    Raises:
+        InputError: it is no list, or an entry is no mapping.
+    """
+    if not isinstance(found, list):
+        raise InputError(f"expected a list in {where}, found {type(found).__name__}; correct the file")
+    for number, record in enumerate(found):
+        if not isinstance(record, dict):
+            raise InputError(f"expected records in {where}, found {record!r:.60} as number {number}; correct the file")
+    return found
+
+
 def check_ids(entries: Any, where: str) -> None:
     """Make sure that every entry is a mapping whose ids, as far as it has them, are whole numbers or names.
 
@@ -47,11 +64,7 @@ def check_ids(entries: Any, where: str) -> None:
     Raises:
         InputError: names the entry, the key and what was found.
     """
-    if not isinstance(entries, list):
-        raise InputError(f"expected a list in {where}, found {type(entries).__name__}; correct the file")
-    for number, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            raise InputError(f"expected records in {where}, found {entry!r:.60} as number {number}; correct the file")
+    for number, entry in enumerate(records(entries, where)):
         for key in ("id", "image_id", "category_id"):
             value = entry.get(key, 0)
             if not isinstance(value, int | str) or isinstance(value, bool):

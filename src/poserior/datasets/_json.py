@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poserior.errors import InputError
-
-LARGEST = 1e9
-"""No coordinate, side or area of a picture is beyond; not-a-number is not within either."""
+from poserior.json_files import LARGEST, records
 
 
 def entries(content: Any, key: str, path: str | Path) -> list[dict[str, Any]]:
@@ -21,16 +19,6 @@ def entries(content: Any, key: str, path: str | Path) -> list[dict[str, Any]]:
             f"expected a list under the key {key!r} at the top of {path}, found none; is it COCO's format?"
         )
     return records(found, f"{key!r} of {path}")
-
-
-def records(found: Any, where: str) -> list[dict[str, Any]]:
-    """A list of mappings, or a complaint."""
-    if not isinstance(found, list):
-        raise InputError(f"expected a list in {where}, found {type(found).__name__}; correct the file")
-    for number, record in enumerate(found):
-        if not isinstance(record, dict):
-            raise InputError(f"expected records in {where}, found {record!r:.60} as number {number}; correct the file")
-    return found
 
 
 def column(rows: Sequence[dict[str, Any]], key: str, where: str) -> list[Any]:

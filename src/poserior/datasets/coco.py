@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poserior.datasets._json import column, entries, numbers, records, whole_numbers
+from poserior.datasets._json import column, entries, numbers, whole_numbers
 from poserior.datasets._people import People, PeopleDataset, Pictures, labelled
 from poserior.errors import InputError
 from poserior.geometry import BOX_TO_AREA
-from poserior.json_files import read_json
+from poserior.json_files import read_json, records
 from poserior.pictures import open_images
 from poserior.skeletons import Skeleton, join_annotations, load, part_keys
 

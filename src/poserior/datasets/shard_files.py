@@ -6,14 +6,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-import yaml
 from tqdm import tqdm
 
 from poserior.datasets._people import PeopleDataset
 from poserior.errors import InputError
 from poserior.outputs import write_json
-from poserior.skeletons import Skeleton
-from poserior.whole_files import replacing_file
+from poserior.skeletons import to_yaml
+from poserior.whole_files import replacing_file, write_bytes
 
 MANIFEST, SKELETON, VERSION = "shards.json", "skeleton.yaml", 1
 HEADER = tarfile.BLOCKSIZE
@@ -76,8 +75,7 @@ def write_shards(dataset: PeopleDataset, folder: str | Path, per_shard: int = 10
                 file.write(bytes(2 * tarfile.BLOCKSIZE))  # the end of a tar
             with replacing_file(root / f"{shard_name(shard)}.idx") as path, path.open("wb") as file:
                 np.save(file, np.array(rows, INDEX), allow_pickle=False)
-    with replacing_file(root / SKELETON) as path:
-        path.write_text(yaml.safe_dump(_description(dataset.skeleton), sort_keys=False), encoding="utf-8")
+    write_bytes(root / SKELETON, to_yaml(dataset.skeleton, exact=True).encode())
     content = {
         "format_version": VERSION,
         "num_shards": len(starts),
@@ -153,17 +151,4 @@ def _labels(dataset: PeopleDataset, picture: int, people: list[int]) -> dict[str
             }
             for n in people
         ],
-    }
-
-
-def _description(skeleton: Skeleton) -> dict[str, Any]:
-    """A skeleton's file with its constants to the last digit."""
-    points, names = zip(skeleton.keypoints, skeleton.oks_sigmas, strict=True), skeleton.keypoints
-    return {
-        "name": skeleton.name,
-        "keypoints": [{"name": name, "sigma": float(sigma)} for name, sigma in points],
-        "edges": [[names[a], names[b]] for a, b in skeleton.edges],
-        "flip_pairs": [list(pair) for pair in skeleton.flip_pairs],
-        "upper_body": list(skeleton.upper_body),
-        "parts": {part: list(members) for part, members in skeleton.parts},
     }

@@ -8,9 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from poserior.errors import InputError
-from poserior.json_files import check_ids, describe, read_json
-
-_LARGEST = 1e9  # not-a-number is not within either
+from poserior.json_files import LARGEST, check_ids, describe, read_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +59,8 @@ class BoxFile:
             for row in rows:
                 x, y, width, height = map(float, row["bbox"])
                 score = float(row.get("score", 1.0))
-                if not all(abs(value) <= _LARGEST for value in (x, y, width, height, score)):
-                    raise ValueError(f"a box or score that is no number within +-{_LARGEST:.0e}")
+                if not all(abs(value) <= LARGEST for value in (x, y, width, height, score)):
+                    raise ValueError(f"a box or score that is no number within +-{LARGEST:.0e}")
                 if width > 0 and height > 0:
                     grouped.setdefault(row["image_id"], []).append(([x, y, x + width, y + height], score))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

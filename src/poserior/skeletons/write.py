@@ -5,17 +5,17 @@ import yaml
 from poserior.skeletons.skeleton import Skeleton
 
 
-def to_yaml(skeleton: Skeleton) -> str:
-    """The skeleton's file, with constants rounded to four digits after the point (never to 0).
+def to_yaml(skeleton: Skeleton, exact: bool = False) -> str:
+    """The skeleton's file, with constants rounded to four digits after the point (never to 0) unless `exact`.
 
     >>> from poserior.skeletons import load
     >>> print(to_yaml(load("coco17")).splitlines()[2])
     - {name: nose, sigma: 0.026}
     """
-    points = zip(skeleton.keypoints, skeleton.oks_sigmas, strict=True)
     names = skeleton.keypoints
+    sigmas = [float(sigma) if exact else max(round(sigma, 4), 0.0001) for sigma in skeleton.oks_sigmas]
     content = {
-        "keypoints": [{"name": name, "sigma": max(round(sigma, 4), 0.0001)} for name, sigma in points],
+        "keypoints": [{"name": name, "sigma": sigma} for name, sigma in zip(names, sigmas, strict=True)],
         "edges": [[names[a], names[b]] for a, b in skeleton.edges],
         "flip_pairs": [list(pair) for pair in skeleton.flip_pairs],
         "upper_body": list(skeleton.upper_body),

@@ -19,6 +19,7 @@ import torch
 from poserior.datasets import KeypointDataset
 from poserior.outputs import write_json
 from poserior.training.config import Config
+from poserior.whole_files import write_bytes
 
 README = """A training run of Poserior.
 
@@ -63,7 +64,7 @@ class RunRecord:
         self.content |= {"skeleton": skeleton, "seed": config.seed, "data": described}
         self.content["starts"].append({"started": _now(), "ended": None, "status": "running", **environment(config)})
         self._write()
-        self.path.with_name("README.txt").write_text(README, encoding="utf-8")
+        write_bytes(self.path.with_name("README.txt"), README.encode())
 
     def end(self, status: str, **facts: Any) -> None:
         """Note how it ended: a run without an end was killed."""
