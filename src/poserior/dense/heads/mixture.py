@@ -31,8 +31,8 @@ class DenseMixture(DenseHead):
     - ``covariance="shared"``, the paper's: ``scale_mkd = f_k s_md``, two numbers for each component;
     - ``"diagonal"``: ``scale_mkd = f_k s_mkd``, each point's own.
 
-    ``s`` is the modified ELU of `CellScale`. The public code's offsets are 10 for poses (its ``f`` are COCO's
-    ``oks_sigmas``, half of what `DenseHead` is told), 2 for boxes on DLA-34 and 1 on the hourglass: minima of 9, 1, 0.
+    ``s`` is the modified ELU of `CellScale`. The paper's minimum of one is an offset of 2, the default; the public
+    code's offsets are 10 for poses, 2 for boxes on DLA-34 and 1 for boxes on the hourglass: minima of 9, 1 and 1e-4.
 
     ``objective="published"`` is the public code's loss: it leaves ``2 sum_k log f_k`` of the labelled points out, a
     constant, and clamps weights to [1e-4, 1 - 1e-4], where they get no gradient. docs/dense-heads.md says more.
