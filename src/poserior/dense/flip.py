@@ -11,7 +11,7 @@ from torch.nn.functional import logsigmoid
 from poserior.dense.choices import Choice
 from poserior.dense.decode import anchors, assemble, peaks
 from poserior.dense.losses import gather
-from poserior.dense.matching import Fusion, fuse
+from poserior.dense.matching import How, fuse
 from poserior.dense.model import DenseModel
 from poserior.distributions import Distribution
 from poserior.scenes import Candidates, Maps
@@ -23,7 +23,7 @@ def flip_candidates(
     flip_indices: Sequence[int],
     count: int = 100,
     choice: Choice = "best",
-    how: Fusion = "match",
+    how: How = "match",
 ) -> tuple[Candidates, Maps]:
     """`poserior.dense.decode.candidates` of pictures and their mirror images together.
 
