@@ -21,7 +21,8 @@ def parser() -> ArgumentParser:
 def run(args: Namespace) -> int:
     """Train; prints the folder."""
     from poserior.cli.configuration import read_configuration, run_folder
-    from poserior.training.run import is_first_process, train
+    from poserior.training.folder import is_first_process
+    from poserior.training.run import train
 
     folder = train(read_configuration(args), run_folder(args), resume=args.resume)
     if is_first_process():

@@ -8,7 +8,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,12 +16,11 @@ from typing import Any
 
 import torch
 
-from poserior.datasets import KeypointDataset
 from poserior.outputs import write_json
-from poserior.training.config import Config
+from poserior.training.config import RunConfig
 from poserior.whole_files import write_bytes
 
-README = """A training run of Poserior.
+CROPS = """A training run of Poserior.
 
 config.yaml         the configuration with every default; trains the same again with poserior train --config
 run.json            where, when and with which versions and data it was trained, and how it ended
@@ -46,10 +45,12 @@ class RunRecord:
 
     Args:
         output: the run's folder.
+        readme: what each file in it is.
+        noun: what its data sets have many of.
     """
 
-    def __init__(self, output: Path) -> None:
-        self.path = output / "run.json"
+    def __init__(self, output: Path, readme: str, noun: str = "people") -> None:
+        self.path, self.readme, self.noun = output / "run.json", readme, noun
         self.content: dict[str, Any] = {"format_version": 1, "starts": []}
         if self.path.exists():
             try:
@@ -58,13 +59,13 @@ class RunRecord:
             except (ValueError, KeyError, TypeError):
                 pass  # written by somebody else; nothing depends on it
 
-    def start(self, config: Config, skeleton: str, data: Mapping[str, KeypointDataset | None]) -> None:
+    def start(self, config: RunConfig, skeleton: str | None, data: Mapping[str, Sized | None]) -> None:
         """Note a start, and write `README.txt`."""
-        described = {role: None if people is None else describe_data(people) for role, people in data.items()}
+        described = {role: None if items is None else describe_data(items, self.noun) for role, items in data.items()}
         self.content |= {"skeleton": skeleton, "seed": config.seed, "data": described}
         self.content["starts"].append({"started": _now(), "ended": None, "status": "running", **environment(config)})
         self._write()
-        write_bytes(self.path.with_name("README.txt"), README.encode())
+        write_bytes(self.path.with_name("README.txt"), self.readme.encode())
 
     def end(self, status: str, **facts: Any) -> None:
         """Note how it ended: a run without an end was killed."""
@@ -75,7 +76,7 @@ class RunRecord:
         write_json(self.path, self.content)
 
 
-def environment(config: Config) -> dict[str, Any]:
+def environment(config: RunConfig) -> dict[str, Any]:
     """Versions, hardware and the command line."""
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
@@ -91,10 +92,10 @@ def environment(config: Config) -> dict[str, Any]:
     }
 
 
-def describe_data(people: KeypointDataset) -> dict[str, Any]:
-    """How many people, of which kind, and of their annotation file the SHA-256."""
-    file = getattr(people, "annotation_file", None)
-    facts: dict[str, Any] = {"class": type(people).__name__, "people": len(people)}
+def describe_data(items: Sized, noun: str = "people") -> dict[str, Any]:
+    """How many people or pictures, of which kind, and of their annotation file the SHA-256."""
+    file = getattr(items, "annotation_file", None)
+    facts: dict[str, Any] = {"class": type(items).__name__, noun: len(items)}
     if file is not None and Path(file).is_file():
         with Path(file).open("rb") as stream:
             facts |= {"annotation_file": str(file), "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
