@@ -2,7 +2,7 @@
 
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
@@ -154,3 +154,24 @@ def gather(value: Any, world: int) -> list[Any]:
     everything: list[Any] = [None] * world
     torch.distributed.all_gather_object(everything, value)
     return everything
+
+
+def finite_entries(
+    model: nn.Module, losses: Sequence[Tensor], ids: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Each person's or picture's ids with their `loss`, and `finite`: whether that and its gradient are.
+
+    Gradients are looked at only where all losses are finite.
+    """
+    values = [float(loss.detach()) for loss in losses]
+    finite = [bool(loss.isfinite()) for loss in losses]
+    if all(finite):
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        for i, loss in enumerate(losses):
+            found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+            finite[i] = all(bool(gradient.isfinite().all()) for gradient in found if gradient is not None)
+    return [
+        # JSON has no "not a number"
+        {**names, "loss": value if abs(value) < float("inf") else str(value), "finite": is_finite}
+        for names, value, is_finite in zip(ids, values, finite, strict=True)
+    ]

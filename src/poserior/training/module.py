@@ -11,7 +11,7 @@ from poserior.geometry import box_area, crop_sides
 from poserior.models import VISIBILITY_WEIGHT, Regressor
 from poserior.structures import Target
 from poserior.training.config import Budget, Optimiser
-from poserior.training.loop import LoopModule
+from poserior.training.loop import LoopModule, finite_entries
 
 Batch = tuple[Tensor, Target]
 
@@ -131,20 +131,8 @@ def losses_by_person(model: Regressor, batch: Batch) -> list[dict[str, Any]]:
     features = model.backbone(prepare_images(images))
     pose = model.head.labelled_loss(model.head(features), target.keypoints, target.labelled).flatten(1).sum(1)
     losses = [loss + _calibrator_loss(model, features, target, i) for i, loss in enumerate(pose)]
-    values = [float(loss.detach()) for loss in losses]
-    finite = [bool(loss.isfinite()) for loss in losses]
-    if all(finite):
-        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        for i, loss in enumerate(losses):
-            found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
-            finite[i] = all(bool(gradient.isfinite().all()) for gradient in found if gradient is not None)
-    ids = zip(target.image_id, target.annotation_id, values, finite, strict=True)
-    return [
-        # JSON has no "not a number"
-        {"image_id": image, "annotation_id": person, "loss": value if abs(value) < float("inf") else str(value)}
-        | {"finite": is_finite}
-        for image, person, value, is_finite in ids
-    ]
+    ids = zip(target.image_id, target.annotation_id, strict=True)
+    return finite_entries(model, losses, [{"image_id": image, "annotation_id": person} for image, person in ids])
 
 
 def _calibrator_loss(model: Regressor, features: Any, target: Target, i: int) -> Tensor | float:

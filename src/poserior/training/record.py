@@ -39,6 +39,24 @@ broken/             there only if a loss was no finite number: who was to blame,
 Beside them other commands leave their results: metrics.json (evaluate), ...
 """
 
+SCENES = """A training run of Poserior: a one-stage network.
+
+config.yaml         the configuration with every default; trains the same again with poserior train --config
+run.json            where, when and with which versions and data it was trained, and how it ended
+log.csv             a line per epoch: epoch, optimiser steps, minutes, learning rate, losses
+  train_loss        the weighted sum of the losses; mean over pictures
+  val_loss          the same over the validation pictures; its parts, unweighted, follow: val_centre, val_offset, ...
+  val_nll           nats per labelled keypoint (per box without keypoints), of places in cells, by the densities in the
+                    objects' own cells
+last.ckpt           everything that --resume needs; may be deleted after the end
+model.yaml          the finished model: network, head, categories, skeleton, size of the pictures
+model.safetensors   its weights (averaged ones where optimiser.ema is set)
+tensorboard/        the same numbers for TensorBoard, where it is installed
+broken/             there only if a loss was no finite number: which picture was to blame, and the state before
+
+Beside them other commands leave their results: metrics.json (evaluate), ...
+"""
+
 
 class RunRecord:
     """`run.json`: its list `starts` has an entry for the first start and for every resume.
