@@ -14,6 +14,7 @@ from poserior.distributions.loc_scale import LocScale, StandardLaw
 from poserior.distributions.mixture import Mixture
 from poserior.distributions.modes import separate_modes
 from poserior.distributions.plateau import Plateau
+from poserior.distributions.pose_full_mixture import PoseFullMixture
 from poserior.distributions.pose_gaussian_mixture import PoseGaussianMixture
 from poserior.distributions.product_grid import ProductGrid
 from poserior.distributions.realnvp import RealNVP
@@ -39,6 +40,7 @@ __all__ = [
     "LocScale",
     "Mixture",
     "Plateau",
+    "PoseFullMixture",
     "PoseGaussianMixture",
     "PoseMarginals",
     "ProductGrid",

@@ -10,15 +10,16 @@ from torch import Tensor
 from poserior.dense.heads.base import DenseHead
 from poserior.dense.heads.branch import branch, full_precision, only_labelled
 from poserior.dense.heads.scales import CellScale
-from poserior.distributions import Distribution, PoseGaussianMixture, PoseMarginals, WholePoses
+from poserior.distributions import Distribution, PoseFullMixture, PoseGaussianMixture, PoseMarginals, WholePoses
 from poserior.distributions.base import uniform_nodes
+from poserior.heads.shapes import scale_tril
 
 MOST = 10
 LEAST_WEIGHT = 1e-4  # the public code's clamp of the weights
 APART = 4.0  # of poses at the start, see `DenseMixture`
 SIZES = (4.0, 64.0)  # cells, between which boxes start
 
-Covariance = Literal["shared", "diagonal"]
+Covariance = Literal["shared", "diagonal", "full"]
 Objective = Literal["exact", "published"]
 
 
@@ -29,7 +30,9 @@ class DenseMixture(DenseHead):
     spread of a component, with the factors f:
 
     - ``covariance="shared"``, the paper's: ``scale_mkd = f_k s_md``, two numbers for each component;
-    - ``"diagonal"``: ``scale_mkd = f_k s_mkd``, each point's own.
+    - ``"diagonal"``: ``scale_mkd = f_k s_mkd``, each point's own;
+    - ``"full"``: that, and a correlation of x and y for each point, of a box's width and height. The density then is a
+      mixture of Gaussians with 2 x 2 covariances.
 
     ``s`` is the modified ELU of `CellScale`. The paper's minimum of one is an offset of 2, the default; the public
     code's offsets are 10 for poses, 2 for boxes on DLA-34 and 1 for boxes on the hourglass: minima of 9, 1 and 1e-4.
@@ -72,14 +75,15 @@ class DenseMixture(DenseHead):
         super().__init__(in_channels, factors)
         if not 1 <= components <= MOST:
             raise ValueError(f"expected 1 to {MOST} components, found {components}")
-        if covariance not in ("shared", "diagonal"):
-            raise ValueError(f"expected covariance 'shared' or 'diagonal', found {covariance!r}")
+        if covariance not in ("shared", "diagonal", "full"):
+            raise ValueError(f"expected covariance 'shared', 'diagonal' or 'full', found {covariance!r}")
         if objective not in ("exact", "published"):
             raise ValueError(f"expected objective 'exact' or 'published', found {objective!r}")
         self.covariance, self.objective, self.scale = covariance, objective, CellScale(scale_offset)
         self._components = components
         own = 1 if covariance == "shared" else self.num_points
-        self.sizes = {"weights": components, "loc": 2 * components * self.num_points, "scale": 2 * components * own}
+        correlated = components * self.num_points if covariance == "full" else 0
+        self.sizes = (components, 2 * components * self.num_points, 2 * components * own, correlated)
         self.predict = branch(in_channels, self._start(initial_scale), channels)
 
     @property
@@ -91,10 +95,12 @@ class DenseMixture(DenseHead):
         return raw
 
     def density(self, raw: Float[Tensor, "*L P"]) -> PoseMarginals:
-        logits, loc, spread = full_precision(raw).split(list(self.sizes.values()), -1)
+        logits, loc, spread, turn = full_precision(raw).split(self.sizes, -1)
         loc = loc.unflatten(-1, (self.components, self.num_points, 2))
         scale = self.scale(spread.unflatten(-1, (self.components, -1, 2))) * self.factors.to(loc)[:, None]
-        return PoseGaussianMixture(logits, loc, scale).marginals()
+        if self.covariance != "full":
+            return PoseGaussianMixture(logits, loc, scale).marginals()
+        return PoseFullMixture(logits, loc, scale_tril(scale, turn.unflatten(-1, (*scale.shape[-3:-1], 1)))).marginals()
 
     def loss(
         self, distribution: Distribution, target: Float[Tensor, "*L K 2"], labelled: Bool[Tensor, "*L K"]
@@ -118,7 +124,7 @@ class DenseMixture(DenseHead):
         """The raw values' biases."""
         count, points = self.components, self.num_points
         if scale is None:
-            return torch.zeros(sum(self.sizes.values()))
+            return torch.zeros(sum(self.sizes))
         average = float(self.factors.mean())
         if points == 1:
             lowest, ratio = SIZES[0], SIZES[1] / SIZES[0]
@@ -126,8 +132,8 @@ class DenseMixture(DenseHead):
         else:
             away = (uniform_nodes(count, 2 * points) - 0.5).unflatten(1, (points, 2)) / points**0.5
             loc = APART * scale * (self.factors / average)[:, None] * away
-        spread = torch.full((self.sizes["scale"],), self.scale.raw(scale / average))
-        return torch.cat([torch.zeros(count), loc.flatten(), spread])
+        spread = torch.full((self.sizes[2],), self.scale.raw(scale / average))
+        return torch.cat([torch.zeros(count), loc.flatten(), spread, torch.zeros(self.sizes[3])])
 
 
 def whole_poses(distribution: Distribution) -> WholePoses:
