@@ -66,7 +66,11 @@ class SimpleObjects(SceneDataset):
         sizes: tuple[float | int, float | int] = (8, 96),
         aspects: tuple[float, float] = (0.5, 2.0),
     ) -> None:
-        for name, value, least in (("length", length, 0), ("seed", seed, 0), ("the shorter side", min(picture_size), 8)):
+        for name, value, least in (
+            ("length", length, 0),
+            ("seed", seed, 0),
+            ("the shorter side", min(picture_size), 8),
+        ):
             if value < least:
                 raise InputError(f"expected {name} of SimpleObjects to be at least {least}, found {value}; correct it")
         if not 1 <= count[0] <= count[1]:

@@ -49,11 +49,11 @@ class DenseConfig:
     fraction: float = 1.0
     augment: dict[str, Any] = field(default_factory=dict)
     warm_start: str | None = None
-    optimiser: Optimiser = Optimiser()
-    budget: Budget = Budget()
-    checkpoint: Checkpoint = Checkpoint()
-    loader: Loader = Loader()
-    hardware: Hardware = Hardware()
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    budget: Budget = field(default_factory=Budget)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    loader: Loader = field(default_factory=Loader)
+    hardware: Hardware = field(default_factory=Hardware)
     seed: int = 0
     tensorboard: bool | None = None
     logger: Part | None = None

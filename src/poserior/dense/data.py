@@ -51,7 +51,8 @@ class SceneData(Batches):
             _check_same(train, val)
         chosen = None
         if loader.augment:
-            values = {key: tuple(value) if isinstance(value, list) else value for key, value in (augment or {}).items()}
+            given = (augment or {}).items()
+            values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given}
             chosen = SceneAugment(**values)
         super().__init__(
             SceneItems(part_of(train, fraction, seed), SceneTransform(image_size, chosen), seed),
