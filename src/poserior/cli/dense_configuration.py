@@ -47,7 +47,7 @@ def _model_of(path: Path) -> Any:
 
 def add_dense_configuration(parser: ArgumentParser) -> None:
     """Give `parser` the options of a `DenseConfig`."""
-    from poserior.backbones import DenseBackbone
+    from poserior.backbones.dense_base import DenseBackbone
     from poserior.datasets.scene_base import SceneDataset
     from poserior.dense.config import DenseConfig
     from poserior.dense.heads import DenseHead
@@ -57,7 +57,7 @@ def add_dense_configuration(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--config", action=ActionConfigFile, metavar="FILE", help="YAML file with any of the options below"
     )
-    parser.add_argument("--model", type=Literal[KIND], default=KIND, help="a one-stage network")  # type: ignore[valid-type]
+    parser.add_argument("--model", type=Literal["dense"], default=KIND, help="a one-stage network")
     # two arguments come later: the number of feature channels, and the keypoints' factors
     head = Callable[[int, Sequence[float]], DenseHead]
     parser.add_argument("--head", type=head, metavar="NAME", help="density in every cell, e.g. DenseMixture")
