@@ -3,5 +3,6 @@
 from poserior.dense.heads.base import DenseHead
 from poserior.dense.heads.fixed import DenseFixed
 from poserior.dense.heads.mixture import DenseMixture
+from poserior.dense.heads.rle import DenseRLE
 
-__all__ = ["DenseFixed", "DenseHead", "DenseMixture"]
+__all__ = ["DenseFixed", "DenseHead", "DenseMixture", "DenseRLE"]

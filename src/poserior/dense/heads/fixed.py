@@ -59,7 +59,7 @@ class DenseFixed(DenseHead):
         return raw
 
     def density(self, raw: Float[Tensor, "*L P"]) -> LocScale:
-        loc = full_precision(raw).unflatten(-1, (self.num_points, 2))
+        loc = full_precision(raw).reshape(*raw.shape[:-1], self.num_points, 2)
         scale = (GAIN * self.log_scale).clamp(SMALLEST, LARGEST).exp() * self.factors[:, None]
         scale = scale.to(loc).expand_as(loc)
         return Laplace(loc, scale) if self.base == "laplace" else Gaussian(loc, scale)

@@ -83,7 +83,7 @@ class DenseMixture(DenseHead):
         self._components = components
         own = 1 if covariance == "shared" else self.num_points
         correlated = components * self.num_points if covariance == "full" else 0
-        self.sizes = (components, 2 * components * self.num_points, 2 * components * own, correlated)
+        self.sizes = [components, 2 * components * self.num_points, 2 * components * own, correlated]
         self.predict = branch(in_channels, self._start(initial_scale), channels)
 
     @property
@@ -95,12 +95,13 @@ class DenseMixture(DenseHead):
         return raw
 
     def density(self, raw: Float[Tensor, "*L P"]) -> PoseMarginals:
-        logits, loc, spread, turn = full_precision(raw).split(self.sizes, -1)
-        loc = loc.unflatten(-1, (self.components, self.num_points, 2))
-        scale = self.scale(spread.unflatten(-1, (self.components, -1, 2))) * self.factors.to(loc)[:, None]
+        logits, loc, spread, turn = full_precision(raw).split_with_sizes(self.sizes, -1)
+        loc = loc.reshape(*loc.shape[:-1], self.components, self.num_points, 2)
+        spread = spread.reshape(*spread.shape[:-1], self.components, -1, 2)
+        scale = self.scale(spread) * self.factors.to(loc)[:, None]
         if self.covariance != "full":
             return PoseGaussianMixture(logits, loc, scale).marginals()
-        return PoseFullMixture(logits, loc, scale_tril(scale, turn.unflatten(-1, (*scale.shape[-3:-1], 1)))).marginals()
+        return PoseFullMixture(logits, loc, scale_tril(scale, turn.reshape(*scale.shape[:-1], 1))).marginals()
 
     def loss(
         self, distribution: Distribution, target: Float[Tensor, "*L K 2"], labelled: Bool[Tensor, "*L K"]
@@ -130,7 +131,7 @@ class DenseMixture(DenseHead):
             lowest, ratio = SIZES[0], SIZES[1] / SIZES[0]
             loc = torch.tensor([[lowest * ratio ** ((m + 0.5) / count)] * 2 for m in range(count)])
         else:
-            away = (uniform_nodes(count, 2 * points) - 0.5).unflatten(1, (points, 2)) / points**0.5
+            away = (uniform_nodes(count, 2 * points) - 0.5).reshape(count, points, 2) / points**0.5
             loc = APART * scale * (self.factors / average)[:, None] * away
         spread = torch.full((self.sizes[2],), self.scale.raw(scale / average))
         return torch.cat([torch.zeros(count), loc.flatten(), spread, torch.zeros(self.sizes[3])])
