@@ -1,4 +1,7 @@
-"""Do the components divide the objects by their scale? (Mixture dense regression, Figure 2.)"""
+"""Do the components divide the objects by their scale?
+
+Source: Varamesh & Tuytelaars, CVPR 2020, Figure 2.
+"""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""How unsure each component is, and to which side it puts left and right. (Mixture dense regression, Table 4.)"""
+"""How unsure each component is, and to which side it puts left and right.
+
+Source: Varamesh & Tuytelaars, CVPR 2020, Table 4.
+"""
 
 from dataclasses import dataclass
 

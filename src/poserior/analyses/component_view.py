@@ -1,4 +1,7 @@
-"""Do the components divide people by what is seen of them? (Mixture dense regression, Table 5.)"""
+"""Do the components divide people by what is seen of them?
+
+Source: Varamesh & Tuytelaars, CVPR 2020, Table 5.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,7 @@
-"""How much AP do a few pixels cost? The truth, displaced, against the truth. (Mixture dense regression, Table 6.)"""
+"""How much AP do a few pixels cost? The truth, displaced, against the truth.
+
+Source: Varamesh & Tuytelaars, CVPR 2020, Table 6.
+"""
 
 import math
 from collections.abc import Sequence

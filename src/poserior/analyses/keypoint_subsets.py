@@ -1,4 +1,7 @@
-"""Which keypoints is the accuracy from? AP of some keypoints alone. (Mixture dense regression, Table 6.)"""
+"""Which keypoints is the accuracy from? AP of some keypoints alone.
+
+Source: Varamesh & Tuytelaars, CVPR 2020, Table 6.
+"""
 
 from collections.abc import Sequence
 from typing import Any

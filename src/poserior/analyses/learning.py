@@ -1,4 +1,7 @@
-"""How fast did it learn? What a run's log says, epoch by epoch. (Mixture dense regression, Figure 4.)"""
+"""How fast did it learn? What a run's log says, epoch by epoch.
+
+Source: Varamesh & Tuytelaars, CVPR 2020, Figure 4.
+"""
 
 import csv
 import math
@@ -17,7 +20,7 @@ class LearningCurve:
         values: the validation's columns by name, without ``val_``; not a number where a line has none.
     """
 
-    epoch: tuple[float, ...]
+    epoch: tuple[float | int, ...]
     values: dict[str, tuple[float, ...]]
 
 
