@@ -19,8 +19,8 @@ class DenseHead(nn.Module, ABC):
 
     Args:
         in_channels: C.
-        factors: K numbers by which scales differ from point to point: COCO's ``2 oks_sigmas`` for keypoints, ``(1,)``
-            for a box.
+        factors: K numbers by which scales differ from point to point: the skeleton's `oks_sigmas` for keypoints,
+            ``(1,)`` for a box.
     """
 
     factors: Tensor
