@@ -38,7 +38,7 @@ def anchor_set(
     if not rotations or sorted(rotations) != sorted(-angle for angle in rotations):
         raise InputError(f"expected with every rotation its opposite, found {list(rotations)}; add the missing ones")
     angle = torch.deg2rad(modes.new_tensor(rotations))
-    turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], -1).unflatten(-1, (2, 2))
+    turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], -1).reshape(-1, 2, 2)
     wide = modes * torch.stack([modes.new_tensor(aspects), modes.new_ones(len(aspects))], -1)[:, None, None]
     poses = modes.new_tensor(scales)[:, None, None, None, None, None] * torch.einsum("rij,smkj->rsmki", turn, wide)
     return poses.flatten(0, 3)
@@ -89,8 +89,8 @@ class AnchorGrid:
     def axes(self, level: int) -> tuple[Float[Tensor, "w"], Float[Tensor, "h"]]:
         """The cells' centres along x and y, in picture pixels."""
         (h, w), stride = self.shapes[level], self.strides[level]
-        like = {"dtype": self.anchors.dtype, "device": self.anchors.device}
-        return (torch.arange(w, **like) + 0.5) * stride, (torch.arange(h, **like) + 0.5) * stride
+        x, y = torch.arange(w, device=self.anchors.device), torch.arange(h, device=self.anchors.device)
+        return (x.to(self.anchors) + 0.5) * stride, (y.to(self.anchors) + 0.5) * stride
 
     def places(self, index: Int[Tensor, "*L"]) -> Places:
         """Where the anchors of these numbers stand."""

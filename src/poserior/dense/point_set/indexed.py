@@ -82,4 +82,4 @@ class ShapeIndexed(nn.Module):
         at_centre = sample_features(levels, strides, places.level, places.centre[:, :, None])[:, :, 0]
         hidden = self.of_points(at_points) + self.of_centre(at_centre) + self.of_kind(places.kind)
         raw: Tensor = self.answer(self.middle(hidden.relu()).relu())
-        return raw.unflatten(-1, (self.num_points, -1))
+        return raw.reshape(*raw.shape[:-1], self.num_points, raw.shape[-1] // self.num_points)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from poserior.backbones import DenseBackbone
+from poserior.backbones.dense_base import DenseBackbone
 from poserior.dense.point_set.anchors import AnchorGrid, Places
 from poserior.dense.point_set.head import PointLaw
 from poserior.dense.point_set.indexed import ShapeIndexed
@@ -122,7 +122,8 @@ class PointSetModel(nn.Module):
         )
         self.classify = nn.Sequential(_block(channels, channels), nn.Conv2d(channels, kinds, 1))
         last = self.classify[-1]
-        assert isinstance(last, nn.Conv2d) and last.bias is not None
+        assert isinstance(last, nn.Conv2d)
+        assert last.bias is not None
         nn.init.normal_(last.weight, std=0.01)
         nn.init.constant_(last.bias, -math.log(99))  # one anchor in a hundred: nothing to unlearn at first
         self.laws = nn.ModuleList(laws)
@@ -145,7 +146,7 @@ class PointSetModel(nn.Module):
         """The regressions at these anchors, stage by stage; the last counts."""
         places: Places = maps.grid.places(index)
         points, stages = places.points, []
-        for law, regress in zip(self.laws, self.regress, strict=True):
+        for law, regress in zip(self._laws(), self.regress, strict=True):
             raw = regress(maps.levels, maps.grid.strides, places, points)
             stage = Stage(law.density(raw), points, places.size)
             stages.append(stage)
@@ -165,10 +166,13 @@ class PointSetModel(nn.Module):
         points = torch.stack(
             [
                 mean_over_labelled(law.loss(stage.offset, stage.target(keypoints), labelled), labelled)
-                for law, stage in zip(self.laws, self.at(maps, index), strict=True)
+                for law, stage in zip(self._laws(), self.at(maps, index), strict=True)
             ]
         )
         return {"class": class_loss(maps.logits, matched), "points": points.sum()}
+
+    def _laws(self) -> list[PointLaw]:
+        return [law for law in self.laws if isinstance(law, PointLaw)]
 
 
 def _people_at(

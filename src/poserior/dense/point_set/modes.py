@@ -85,7 +85,7 @@ def pose_modes(
 
 
 class _People(NamedTuple):
-    """Poses about their labelled keypoints' mean, of length 1, zeros where not labelled; weights; the mirror's order."""
+    """Poses about their labelled keypoints' mean, of length 1, zeros elsewhere; weights; the mirror's order."""
 
     poses: Float[Tensor, "N K 2"]
     weight: Float[Tensor, "N K"]
