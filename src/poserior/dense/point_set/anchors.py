@@ -28,8 +28,8 @@ def anchor_set(
     Raises:
         InputError: a size or factor is not positive, or an angle's opposite is missing.
 
-    >>> anchor_set(torch.tensor([[[-0.5, 0.0], [0.5, 0.0]]]), scales=[4], rotations=[90, -90]).round().tolist()
-    [[[0.0, -2.0], [0.0, 2.0]], [[0.0, 2.0], [0.0, -2.0]]]
+    >>> anchor_set(torch.tensor([[[-0.5, 0.0], [0.5, 0.0]]]), scales=[4], rotations=[90, -90]).round().int().tolist()
+    [[[0, -2], [0, 2]], [[0, 2], [0, -2]]]
     """
     if not scales or not aspects or not all(math.isfinite(v) and v > 0 for v in (*scales, *aspects)):
         raise InputError(

@@ -81,7 +81,7 @@ def find_people(
     sigmas = model.oks_sigmas.to(points)
     confidence = expected_oks(density, area, sigmas, points).clamp(0, 1)
     total = best * confidence.mean(-1) if score == "expected_oks" else best
-    order = total.argsort(1, descending=True, stable=True)
+    order = total.argsort(dim=1, descending=True, stable=True)
     rows = torch.arange(len(order), device=order.device)[:, None]
     stays = different(points[rows, order], area[rows, order], sigmas, threshold)
     stays &= total[rows, order] >= least_score

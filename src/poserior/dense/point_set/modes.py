@@ -128,7 +128,7 @@ def _k_means(
         number = torch.zeros_like(modes[..., 0]).index_add(0, mode, upright.weight)[..., None]
         total = torch.zeros_like(modes).index_add(0, mode, moved * upright.weight[..., None])
         modes = normalise_poses(torch.where(number > 0, total / number.clamp_min(1), modes))
-    return modes, torch.bincount(before % count, minlength=count), float(squared.mean())
+    return modes, torch.bincount(before % count, minlength=count).to(modes), float(squared.mean())
 
 
 def _beginnings(people: _People, whole: Int[Tensor, "W"], count: int, generator: torch.Generator) -> Tensor:
