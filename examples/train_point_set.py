@@ -16,12 +16,12 @@ from poserior.metrics.average_precision import people_to_coco
 from poserior.scenes import Scene
 from poserior.transforms import SceneAugment, SceneItems, SceneTransform, collate_scenes
 
-SCENES = {"picture_size": (128, 128), "people": (1, 3), "scales": (0.3, 0.9), "pool": 300}
+SCENES = {"picture_size": (96, 96), "people": (1, 3), "scales": (0.3, 0.9), "pool": 300}
 AUGMENT = SceneAugment(scale=(0.8, 1.25), shift=0.15)
 
 
-def train(model: PointSetModel, scenes: list[Scene], seconds: float, rate: float = 1e-3) -> int:
-    items, optimiser = SceneItems(scenes, SceneTransform((128, 128), AUGMENT)), torch.optim.AdamW(model.parameters(), rate)
+def train(model: PointSetModel, scenes: list[Scene], seconds: float, rate: float = 1.5e-3) -> int:
+    items, optimiser = SceneItems(scenes, SceneTransform(SCENES["picture_size"], AUGMENT)), torch.optim.AdamW(model.parameters(), rate)
     steps, start = 0, time.monotonic()
     model.train()
     while (passed := time.monotonic() - start) < seconds or steps < 2:
@@ -58,9 +58,9 @@ def main(seconds: float = 0.0, loss: str = "rle", shown: int = 8, seed: int = 0)
     keypoints, seen = torch.cat([s.keypoints for s in scenes]), torch.cat([s.visibility for s in scenes]) > 0
     held_out = FigureScenes(length=shown if seconds == 0 else 150, seed=1000 + seed, **SCENES)
     modes = pose_modes(keypoints, seen, held_out.skeleton.flip_indices, count=4 if seconds else 1)
-    anchors = anchor_set(modes, scales=[4.5, 6.4])  # cells of 8, 16 and 32 pixels: people of 36 to 203
+    anchors = anchor_set(modes, scales=[3.6, 5.1])  # cells of 8 and 16 pixels: people of 29 to 82
     laws = [AnchorRLE(), AnchorRLE()] if loss == "rle" else [AnchorL1(17), AnchorL1(17)]
-    model = PointSetModel(Upsampled("resnet10t", stride=8), anchors, laws, held_out.skeleton.oks_sigmas)
+    model = PointSetModel(Upsampled("resnet10t", stride=8), anchors, laws, held_out.skeleton.oks_sigmas, levels=2)
     steps = train(model, scenes, seconds)
     print(f"{loss}: {steps} steps, {len(anchors)} anchors, AP %.3f, NLL %.2f" % evaluate(model.eval(), held_out))
 

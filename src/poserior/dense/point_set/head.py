@@ -100,7 +100,9 @@ class AnchorRLE(PointLaw):
         # Only labelled keypoints enter the flow: most of the cost, where pictures have few people.
         scale = distribution.scale[labelled]
         error = (target[labelled] - distribution.loc[labelled]) / scale
-        log_flow = self.law.flow_log_prob(error.clamp(-self.error_clamp, self.error_clamp))
+        # One error more, which counts nothing: a batch without labels has none, and a flow takes at least one.
+        seen = torch.cat([error.clamp(-self.error_clamp, self.error_clamp), error.new_zeros(1, 2)])
+        log_flow = self.law.flow_log_prob(seen)[:-1]
         loss = scale.log().sum(-1) - self.base.log_prob(error) - log_flow
         return torch.zeros_like(target[..., 0]).masked_scatter(labelled, loss)
 
