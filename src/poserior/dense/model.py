@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from poserior.backbones.dense_base import DenseBackbone
 from poserior.dense.heads import DenseHead
+from poserior.dense.heads.branch import branch
 from poserior.dense.losses import PAPER_WEIGHTS, LossWeights, map_losses, weighted
 from poserior.scenes import DenseTarget, Maps
 
@@ -32,18 +33,12 @@ class Branches(nn.Module):
     ) -> None:
         super().__init__()
 
-        def branch(outputs: int, bias: float = 0.0) -> nn.Sequential:
-            last = nn.Conv2d(channels, outputs, 1)
-            assert last.bias is not None
-            nn.init.normal_(last.weight, std=0.001)
-            nn.init.constant_(last.bias, bias)
-            return nn.Sequential(nn.Conv2d(in_channels, channels, 3, padding=1), nn.ReLU(inplace=True), last)
-
         self.head = head
-        self.centre, self.offset = branch(num_categories, RARE), branch(2)
-        self.size = branch(2) if num_keypoints else None
-        self.keypoint_heat = branch(num_keypoints, RARE) if refine else None
-        self.keypoint_offset = branch(2) if refine else None
+        self.centre = branch(in_channels, [RARE] * num_categories, channels)
+        self.offset = branch(in_channels, [0.0] * 2, channels)
+        self.size = branch(in_channels, [0.0] * 2, channels) if num_keypoints else None
+        self.keypoint_heat = branch(in_channels, [RARE] * num_keypoints, channels) if refine else None
+        self.keypoint_offset = branch(in_channels, [0.0] * 2, channels) if refine else None
 
     def forward(self, features: Float[Tensor, "B C h w"]) -> Maps:
         return Maps(

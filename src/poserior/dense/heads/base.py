@@ -27,6 +27,8 @@ class DenseHead(nn.Module, ABC):
 
     def __init__(self, in_channels: int, factors: Sequence[float]) -> None:
         super().__init__()
+        if len(factors) == 0 or min(factors) <= 0:
+            raise ValueError(f"expected at least one factor, all positive, found {tuple(factors)}")
         self.in_channels, self.num_points = in_channels, len(factors)
         self.register_buffer("factors", torch.tensor(factors, dtype=torch.float32), persistent=False)
 
