@@ -1,5 +1,6 @@
 """The one-stage network: a backbone, and in each of its cells centres, boxes and densities."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -111,9 +112,13 @@ class DenseModel(nn.Module):
 
     def loss(self, images: Float[Tensor, "B 3 H W"], target: DenseTarget) -> dict[str, Float[Tensor, ""]]:
         """``loss``, the weighted sum, and its parts as they are; all averaged over the stacks."""
+        return self.maps_loss(self(images), target)
+
+    def maps_loss(self, maps: Sequence[Maps], target: DenseTarget) -> dict[str, Float[Tensor, ""]]:
+        """`loss` of what `forward` gave."""
         found = [
-            map_losses(maps, target, branches.head)  # type: ignore[arg-type]  # a ModuleList forgets its kind
-            for maps, branches in zip(self(images), self.stacks, strict=True)
+            map_losses(own, target, branches.head)  # type: ignore[arg-type]  # a ModuleList forgets its kind
+            for own, branches in zip(maps, self.stacks, strict=True)
         ]
         parts = {name: torch.stack([losses[name] for losses in found]).mean() for name in found[0]}
         return {"loss": weighted(parts, self.loss_weights), **parts}
