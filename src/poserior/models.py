@@ -248,7 +248,7 @@ def save_model(model: Regressor, spec: ModelSpec, folder: Path) -> None:
     content = asdict(spec)
     content["image_size"] = list(spec.image_size)
     content["backbone"] = {**content["backbone"], "pretrained": False}
-    text = yaml.safe_dump(_plain(content), sort_keys=False)
+    text = yaml.safe_dump(plain_values(content), sort_keys=False)
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
     write_bytes(folder / "model.safetensors", save(weights))
     write_bytes(folder / "model.yaml", text.encode())
@@ -292,11 +292,12 @@ def _read_spec(content: Mapping[str, Any]) -> ModelSpec:
     if len(size) != 2 or min(size) < 8 or not (0 < padding < 100 and 0 < area < 100):
         raise ValueError(f"image_size {size}, box_padding {padding:g}, area_per_box {area:g}")
     backbone = {**content["backbone"], "pretrained": False}  # the weights lie beside it: nothing is fetched
-    skeleton = _skeleton(content["skeleton"])
+    skeleton = skeleton_from(content["skeleton"])
     return ModelSpec(**{**content, "skeleton": skeleton, "image_size": size, "backbone": backbone})
 
 
-def _skeleton(content: Mapping[str, Any]) -> Skeleton:
+def skeleton_from(content: Mapping[str, Any]) -> Skeleton:
+    """The skeleton that a model's description holds."""
     return Skeleton(
         name=content["name"],
         keypoints=tuple(content["keypoints"]),
@@ -308,10 +309,10 @@ def _skeleton(content: Mapping[str, Any]) -> Skeleton:
     )
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
     """Tuples to lists, mappings to dicts: what YAML's safe form can hold."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): plain_values(entry) for key, entry in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(entry) for entry in value]
+        return [plain_values(entry) for entry in value]
     return value

@@ -132,7 +132,8 @@ class Prediction:
         distribution: the predicted density itself, ``batch_shape (K,)``; None when read from a file.
         regions: regions by their promised probability, e.g. 0.9; none if the model has none fitted.
         modes: the density's peaks of weight 0.05 and more, see `distributions.separate_modes`; None if no keypoint has
-            several.
+            several. Of a one-stage network the components of that weight, each a whole pose.
+        component: which of a one-stage network's components was answered with; None of all other models.
     """
 
     keypoints: Float[Tensor, "K D"]
@@ -147,6 +148,7 @@ class Prediction:
     distribution: Distribution | None = field(default=None, repr=False)
     regions: Mapping[float, Region] = field(default_factory=dict, repr=False)
     modes: Modes | None = field(default=None, repr=False)
+    component: int | None = None
 
     def to_coco(self, category_id: int = 1) -> dict[str, Any]:
         """One entry of a COCO keypoint-results file, see `poserior.outputs.coco_entry`."""

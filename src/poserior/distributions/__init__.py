@@ -14,11 +14,13 @@ from poserior.distributions.loc_scale import LocScale, StandardLaw
 from poserior.distributions.mixture import Mixture
 from poserior.distributions.modes import separate_modes
 from poserior.distributions.plateau import Plateau
-from poserior.distributions.pose_gaussian_mixture import PoseGaussianMixture, PoseMarginals
+from poserior.distributions.pose_full_mixture import PoseFullMixture
+from poserior.distributions.pose_gaussian_mixture import PoseGaussianMixture
 from poserior.distributions.product_grid import ProductGrid
 from poserior.distributions.realnvp import RealNVP
 from poserior.distributions.recalibrated import Recalibrated
 from poserior.distributions.student_t import StudentT
+from poserior.distributions.whole_poses import PoseMarginals, WholePoses
 
 __all__ = [
     "Distribution",
@@ -38,6 +40,7 @@ __all__ = [
     "LocScale",
     "Mixture",
     "Plateau",
+    "PoseFullMixture",
     "PoseGaussianMixture",
     "PoseMarginals",
     "ProductGrid",
@@ -47,6 +50,7 @@ __all__ = [
     "StandardLaplace",
     "StandardLaw",
     "StudentT",
+    "WholePoses",
     "decide",
     "separate_modes",
 ]

@@ -79,5 +79,7 @@ class PoseMixture(Head):
 
     def fuse(self, laws: Sequence[Distribution]) -> Distribution:
         """The equal mixture: of whole poses, where the laws still have them."""
-        poses = [law.pose for law in laws if isinstance(law, PoseMarginals) and law.pose is not None]
+        poses = [
+            law.pose for law in laws if isinstance(law, PoseMarginals) and isinstance(law.pose, PoseGaussianMixture)
+        ]
         return PoseGaussianMixture.fused(poses).marginals() if len(poses) == len(laws) else Mixture(laws)

@@ -113,25 +113,12 @@ class RLE(Head):
     def loss(self, distribution: Distribution, target: Float[Tensor, "B K D"]) -> Float[Tensor, "B K"]:
         """The variant's loss per keypoint; not a negative log-likelihood unless ``log_s`` is set."""
         assert isinstance(distribution, LocScale)
+        loss = residual_loss(distribution, target, self.base, self.variant, self.error_clamp)
+        if not self.log_s:
+            return loss
         law = distribution.law
         assert isinstance(law, FlowLaw | JointLaw)
-        error = distribution.standardise(target)
-        log_flow = law.flow_log_prob(nn.functional.hardtanh(error, -self.error_clamp, self.error_clamp))
-        log_scale = distribution.scale.abs().log().sum(-1)
-        if self.variant == "paper":
-            loss = log_scale - self.base.log_prob(error) - log_flow
-            return loss - law.per_flow(self._log_s) if self.log_s else loss
-        # Both public codes add (B, K, D) and (B, K, 1) terms and sum over D: log G counts D times, and every axis
-        # carries its log scale once beside the flow's term and once inside Q.
-        loss = 2 * log_scale - self.dim * log_flow
-        return loss + (self._official_base(error) if self.variant == "official" else -self.base.log_prob(error))
-
-    def _official_base(self, error: Tensor) -> Tensor:
-        """The official code's Q: a Gaussian's normaliser; for Laplace with exponent ``|e| / sqrt(2)``."""
-        normaliser = 0.5 * self.dim * math.log(2 * math.pi)
-        if isinstance(self.base, StandardLaplace):
-            return normaliser + error.abs().sum(-1) / math.sqrt(2)
-        return normaliser + 0.5 * error.square().sum(-1)
+        return loss - law.per_flow(self._log_s)
 
     def _log_s(self, law: FlowLaw) -> Tensor:
         """``-log int Q G`` of one flow, with its gradient.
@@ -145,3 +132,40 @@ class RLE(Head):
         errors = law.flow.to_data(torch.special.ndtri((self._corners + side * within).clamp(1e-6, 1 - 1e-6)))
         log_flow = law.flow_log_prob(errors)
         return math.log(len(errors)) - (self.base.log_prob(errors) + log_flow - log_flow.detach()).logsumexp(0)
+
+
+def residual_loss(
+    distribution: LocScale,
+    target: Float[Tensor, "*B D"],
+    base: StandardLaw,
+    variant: Variant = "paper",
+    error_clamp: float = 100.0,
+) -> Float[Tensor, "*B"]:
+    """RLE's loss per keypoint without its normaliser; see `RLE` for the variants.
+
+    Args:
+        distribution: of a flow.
+        target: the labels.
+        base: Q.
+        variant: whose loss.
+        error_clamp: see `RLE`.
+    """
+    law, dim = distribution.law, target.shape[-1]
+    assert isinstance(law, FlowLaw | JointLaw)
+    error = distribution.standardise(target)
+    log_flow = law.flow_log_prob(nn.functional.hardtanh(error, -error_clamp, error_clamp))
+    log_scale = distribution.scale.abs().log().sum(-1)
+    if variant == "paper":
+        return log_scale - base.log_prob(error) - log_flow
+    # Both public codes add (B, K, D) and (B, K, 1) terms and sum over D: log G counts D times, and every axis
+    # carries its log scale once beside the flow's term and once inside Q.
+    loss = 2 * log_scale - dim * log_flow
+    return loss + (_official_base(error, base) if variant == "official" else -base.log_prob(error))
+
+
+def _official_base(error: Tensor, base: StandardLaw) -> Tensor:
+    """The official code's Q: a Gaussian's normaliser; for Laplace with exponent ``|e| / sqrt(2)``."""
+    normaliser = 0.5 * error.shape[-1] * math.log(2 * math.pi)
+    if isinstance(base, StandardLaplace):
+        return normaliser + error.abs().sum(-1) / math.sqrt(2)
+    return normaliser + 0.5 * error.square().sum(-1)

@@ -40,10 +40,10 @@ def collate(samples: Sequence[Sample]) -> tuple[UInt8[Tensor, "B 3 H W"], Target
         annotation_id=tuple(sample.annotation_id for sample in samples),
         head_size=torch.tensor(head_sizes, dtype=torch.float32),
     )
-    return _planes([sample.image.numpy() for sample in samples], (height, width)), target
+    return planes([sample.image.numpy() for sample in samples], (height, width)), target
 
 
-def _planes(crops: Sequence[NDArray[np.uint8]], image_size: tuple[int, int]) -> UInt8[Tensor, "B 3 H W"]:
+def planes(crops: Sequence[NDArray[np.uint8]], image_size: tuple[int, int]) -> UInt8[Tensor, "B 3 H W"]:
     """Colours first, each crop written once into its place: in workers what `torch.stack` and `permute` do twice."""
     images = np.empty((len(crops), 3, *image_size), np.uint8)
     for planes, crop in zip(images, crops, strict=True):

@@ -70,7 +70,9 @@ class Picture:
 
 
 @dataclass(frozen=True, eq=False)
-class _Actor:
+class Actor:
+    """Somebody who is about to be painted."""
+
     shape: Shape
     motion: Motion
     outfit: Outfit
@@ -100,6 +102,12 @@ class _Actor:
 
 def paint(seed: int, clip: int, frame: int, settings: Settings) -> Picture:
     """The picture at a frame of a clip; the same for the same arguments, whatever was painted before."""
+    rng, actors, camera = stage(seed, clip, settings)
+    return _render(rng, actors, camera, frame / FRAMES_PER_SECOND, settings)
+
+
+def stage(seed: int, clip: int, settings: Settings) -> tuple[np.random.Generator, list[Actor], Camera]:
+    """Who is in a clip, the nearest first, and the camera; with the chance that paints everything else."""
     attempt = 0
     while True:
         # Chance is drawn in the same order for every frame of a clip: only the time differs.
@@ -109,14 +117,13 @@ def paint(seed: int, clip: int, frame: int, settings: Settings) -> Picture:
         # The nearest person comes first, is well in the picture, and stays so for the whole clip.
         actors.sort(key=lambda actor: float(camera.to_camera(actor.start.points[0])[2]))
         if attempt >= 20 or _in_view(actors[0], camera, settings):
-            break
+            return rng, actors, camera
         attempt += 1
-    return _render(rng, actors, camera, frame / FRAMES_PER_SECOND, settings)
 
 
-def _cast_actors(rng: np.random.Generator, settings: Settings) -> list[_Actor]:
+def _cast_actors(rng: np.random.Generator, settings: Settings) -> list[Actor]:
     count = int(rng.integers(settings.people[0], settings.people[1] + 1))
-    actors: list[_Actor] = []
+    actors: list[Actor] = []
     places: list[Float[np.ndarray, "2"]] = []
     spacing, reach = 0.62, 0.75 * np.sqrt(count - 1) + 0.01
     while len(places) < count:
@@ -129,15 +136,15 @@ def _cast_actors(rng: np.random.Generator, settings: Settings) -> list[_Actor]:
         skirted = not motion.gait and bool((motion.start[[7, 13], 0] < 40).all())
         outfit = sample_outfit(rng, shape.bust > 0, skirted)
         stool = colour(_STOOLS[rng.integers(len(_STOOLS))])
-        actors.append(_Actor(shape, motion, outfit, float(rng.uniform(-np.pi, np.pi)), place, stool))
+        actors.append(Actor(shape, motion, outfit, float(rng.uniform(-np.pi, np.pi)), place, stool))
     return actors
 
 
-def _pose(actor: _Actor, seconds: float) -> Pose3d:
+def _pose(actor: Actor, seconds: float) -> Pose3d:
     return actor.start if seconds == 0 else actor.pose(seconds)
 
 
-def _outline(actor: _Actor, seconds: float) -> Float[np.ndarray, "N 3"]:
+def _outline(actor: Actor, seconds: float) -> Float[np.ndarray, "N 3"]:
     return actor.outline if seconds == 0 else cloud(actor.shape, actor.pose(seconds))
 
 
@@ -146,12 +153,12 @@ def _times(settings: Settings) -> list[float]:
     return [0.0] if last == 0 else [0.0, last / 2, last]
 
 
-def _frame(rng: np.random.Generator, actors: list[_Actor], settings: Settings) -> Camera:
+def _frame(rng: np.random.Generator, actors: list[Actor], settings: Settings) -> Camera:
     points = [_outline(actor, time) for actor in actors for time in _times(settings)]
     return sample_camera(rng, np.concatenate(points), settings.picture_size, settings.truncation)
 
 
-def _in_view(actor: _Actor, camera: Camera, settings: Settings) -> bool:
+def _in_view(actor: Actor, camera: Camera, settings: Settings) -> bool:
     height, width = settings.picture_size
     for time in _times(settings):
         points = camera.to_camera(keypoints(actor.shape, _pose(actor, time)))
@@ -163,7 +170,7 @@ def _in_view(actor: _Actor, camera: Camera, settings: Settings) -> bool:
 
 
 def _render(
-    rng: np.random.Generator, actors: list[_Actor], camera: Camera, seconds: float, settings: Settings
+    rng: np.random.Generator, actors: list[Actor], camera: Camera, seconds: float, settings: Settings
 ) -> Picture:
     light = sample_light(rng)
     poses = [_pose(actor, seconds) for actor in actors]
@@ -175,7 +182,7 @@ def _render(
             add_stool(parts, pose.joint("pelvis") - [0, 0.058 * actor.shape.height, 0], actor.stool)
     quadrics = prepare(parts, camera)
     buffers = cast(quadrics, camera, settings.picture_size, settings.supersample)
-    wearers = [_wearer(actor, pose, camera) for actor, pose in zip(actors, poses, strict=True)]
+    wearers = [wearer(actor, pose, camera) for actor, pose in zip(actors, poses, strict=True)]
     figures = shade(parts, quadrics, buffers, camera, light, wearers, settings.supersample)
     shadow = _shadow(parts, camera, light, settings.picture_size)
     background = paint_background(rng, camera, settings.picture_size, light, shadow)
@@ -189,9 +196,9 @@ def _render(
             pixels = camera.project(camera.to_camera(chosen.outline))
             box = np.clip(np.concatenate([pixels.min(0), pixels.max(0)]), 0, [width, height, width, height])
             hidden = np.maximum(hidden, draw_occluder(rng, image, box))
-    image = _develop(rng, image)
+    image = develop(rng, image)
     people = tuple(
-        _measure(number, actor.shape, pose, parts, buffers, hidden, camera, settings)
+        measure(number, actor.shape, pose, parts, buffers, hidden, camera, settings)
         for number, (actor, pose) in enumerate(zip(actors, poses, strict=True))
     )
     return Picture(image, people, camera)
@@ -201,7 +208,7 @@ def _compose(
     background: Float32[np.ndarray, "3 H W"], figures: UInt8[np.ndarray, "h w 4"], buffers: Buffers, supersample: int
 ) -> None:
     """Put the figures in front of the background, their fine pixels averaged."""
-    rows, columns = _place(buffers, supersample)
+    rows, columns = place(buffers, supersample)
     size = (columns.stop - columns.start, rows.stop - rows.start)
     planes = cv2.split(cv2.resize(figures, size, interpolation=cv2.INTER_AREA))
     # The figures' colours are already weighted by their coverage: nothing is black.
@@ -212,14 +219,15 @@ def _compose(
     np.clip(background, 0, 255, out=background)
 
 
-def _place(buffers: Buffers, supersample: int) -> tuple[slice, slice]:
+def place(buffers: Buffers, supersample: int) -> tuple[slice, slice]:
     """The rows and columns of the picture that the buffers cover."""
     height, width = buffers.part.shape
     top, left = buffers.top // supersample, buffers.left // supersample
     return slice(top, top + height // supersample), slice(left, left + width // supersample)
 
 
-def _wearer(actor: _Actor, pose: Pose3d, camera: Camera) -> Wearer:
+def wearer(actor: Actor, pose: Pose3d, camera: Camera) -> Wearer:
+    """What shading needs of a person."""
     chest = pose.joint("chest") + pose.frame("chest")[:, 1] * 0.17 * actor.shape.trunk
     return Wearer(
         actor.outfit,
@@ -265,7 +273,7 @@ def _grain() -> tuple[UInt8[np.ndarray, "S S 3"], UInt8[np.ndarray, "S S 3"]]:
     return np.maximum(sheet, 0).astype(np.uint8), np.maximum(-sheet, 0).astype(np.uint8)
 
 
-def _develop(rng: np.random.Generator, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
+def develop(rng: np.random.Generator, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
     """Exposure, contrast, a cast of colour, at times a little softness, and grain."""
     level = np.linspace(0, 1, 256)
     gain, contrast = rng.normal(1.02, 0.07), rng.normal(1.08, 0.09)
@@ -287,7 +295,7 @@ def _develop(rng: np.random.Generator, image: UInt8[np.ndarray, "H W 3"]) -> UIn
     return image
 
 
-def _measure(
+def measure(
     number: int,
     shape: Shape,
     pose: Pose3d,
@@ -304,7 +312,7 @@ def _measure(
     # A person's parts follow each other in the list.
     first, count = parts.person.index(number), parts.person.count(number)
     fine = ((buffers.part >= first) & (buffers.part < first + count)).view(np.uint8) * np.uint8(255)
-    rows, columns = _place(buffers, settings.supersample)
+    rows, columns = place(buffers, settings.supersample)
     size = (columns.stop - columns.start, rows.stop - rows.start)
     share = cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
     mask = np.zeros((height, width), np.bool_)

@@ -19,14 +19,16 @@ class DenseHead(nn.Module, ABC):
 
     Args:
         in_channels: C.
-        factors: K numbers by which scales differ from point to point: COCO's ``2 oks_sigmas`` for keypoints, ``(1,)``
-            for a box.
+        factors: K numbers by which scales differ from point to point: the skeleton's `oks_sigmas` for keypoints,
+            ``(1,)`` for a box.
     """
 
     factors: Tensor
 
     def __init__(self, in_channels: int, factors: Sequence[float]) -> None:
         super().__init__()
+        if len(factors) == 0 or min(factors) <= 0:
+            raise ValueError(f"expected at least one factor, all positive, found {tuple(factors)}")
         self.in_channels, self.num_points = in_channels, len(factors)
         self.register_buffer("factors", torch.tensor(factors, dtype=torch.float32), persistent=False)
 
