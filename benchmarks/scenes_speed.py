@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/scenes_speed.py
 
 `FigureScenes` paints people once and then pastes them; `Figures` with as many people paints every picture whole. Both
-take turns in one run, CPU time is measured; the ratio is the figure that carries over to other machines. The time of `SceneTransform` is
-given as a share of making the picture.
+take turns in one run and CPU time is measured; the ratio is the figure that carries over to other machines. The time of
+`SceneTransform` is given as a share of making the picture.
 """
 
 import argparse
