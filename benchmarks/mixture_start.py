@@ -1,10 +1,10 @@
 """Do the mixture's components stay alive? Synthetic poses of two kinds, trained from several starts.
 
-python benchmarks/mixture_start.py  (about a minute and a half)
+python benchmarks/mixture_start.py  (some minutes)
 
-Each picture is 16 numbers; the first says how large the person is, the second how likely its pose is the one rather than
-the other of two kinds (0.3 to 0.7), which share a mean. 17 keypoints with COCO's spread, 12 cells times `oks_sigmas`
-times the size.
+Each picture is 16 numbers; the first says how large the person is, the second how likely its pose is the one rather
+than the other of two kinds (0.3 to 0.7), which share a mean. 17 keypoints with COCO's spread, 12 cells times
+`oks_sigmas` times the size.
 """
 
 import torch

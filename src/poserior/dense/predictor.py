@@ -93,10 +93,8 @@ class DensePredictor:
             raise InputError(f"expected scales between 0.05 and 20, found {list(scales)}; give e.g. 0.5 1 1.5")
         if nms not in (None, "none", "gaussian", "linear"):
             raise InputError(f"expected nms gaussian, linear or none, found {nms!r}; correct it")
-        for name, value, known in (
-            ("score", score, ("expected", "centre")),
-            ("choice", choice, ("best", "mean", "bishop", "densest")),
-        ):
+        for name, value, known in (("score", score, ("expected", "centre")),
+                                   ("choice", choice, ("best", "mean", "bishop", "densest"))):
             if value not in known:
                 raise InputError(f"expected {name} {' or '.join(known)}, found {value!r}; correct it")
         if batch_size < 1 or count < 1:
