@@ -10,15 +10,7 @@ import torch
 
 from poserior.backbones import Upsampled
 from poserior.datasets import FigureScenes
-from poserior.dense.point_set import (
-    AnchorL1,
-    AnchorRLE,
-    PointSetModel,
-    anchor_set,
-    anchors_nll,
-    find_people,
-    pose_modes,
-)
+from poserior.dense import point_set as ps
 from poserior.metrics import coco_average_precision
 from poserior.metrics.average_precision import people_to_coco
 from poserior.transforms import SceneAugment, SceneItems, SceneTransform, collate_scenes
@@ -27,7 +19,7 @@ SCENES = {"picture_size": (96, 96), "people": (1, 3), "scales": (0.4, 0.9), "poo
 SHOWN = SceneTransform((96, 96), SceneAugment(scale=(0.8, 1.25), shift=0.15))
 
 
-def train(model: PointSetModel, items: SceneItems, seconds: float, rate: float = 1e-3) -> int:
+def train(model: ps.PointSetModel, items: SceneItems, seconds: float, rate: float = 1e-3) -> int:
     optimiser, steps, start = torch.optim.AdamW(model.parameters(), rate), 0, time.process_time()
     while (passed := time.process_time() - start) < seconds or steps < 2:
         items.set_epoch(steps)
@@ -41,24 +33,24 @@ def train(model: PointSetModel, items: SceneItems, seconds: float, rate: float =
     return steps
 
 
-def main(seconds: float = 0.0, loss: str = "rle", length: int = 600, seed: int = 0) -> None:
+def main(seconds: float = 0.0, loss: str = "rle", seed: int = 0) -> None:
     torch.manual_seed(seed)
+    length = 600 if seconds else 20
     scenes, held_out = list(FigureScenes(length, seed, **SCENES)), FigureScenes(length // 4, 1000 + seed, **SCENES)
     keypoints, seen = torch.cat([s.keypoints for s in scenes]), torch.cat([s.visibility for s in scenes]) > 0
-    modes = pose_modes(keypoints, seen, held_out.skeleton.flip_indices, count=4)
-    anchors = anchor_set(modes, scales=[4.8, 6.8])  # cells of 8 and 16 pixels: people of 38 to 109
-    laws = [AnchorRLE(), AnchorRLE()] if loss == "rle" else [AnchorL1(17), AnchorL1(17)]
-    model = PointSetModel(Upsampled("resnet10t", stride=8), anchors, laws, held_out.skeleton.oks_sigmas, levels=2)
+    modes = ps.pose_modes(keypoints, seen, held_out.skeleton.flip_indices, count=4)
+    anchors = ps.anchor_set(modes, scales=[4.8, 6.8])  # cells of 8 and 16 pixels: people of 38 to 109
+    laws = [ps.AnchorRLE() if loss == "rle" else ps.AnchorL1(17) for _ in range(2)]
+    backbone, sigmas = Upsampled("resnet10t", stride=8), held_out.skeleton.oks_sigmas
+    model = ps.PointSetModel(backbone, anchors, laws, sigmas, levels=2)
     steps = train(model, SceneItems(scenes, SHOWN), seconds)
-
     batch = collate_scenes([SceneTransform(None)(scene) for scene in held_out])
     images, at = batch.images.float() / 255, [batch.image_id[b] for b in batch.present.nonzero()[:, 0].tolist()]
-    people = find_people(model.eval(), images, batch.affine, held_out.skeleton, batch.image_id)
+    people = ps.find_people(model.eval(), images, batch.affine, held_out.skeleton, batch.image_id)
     labels = [all_[batch.present] for all_ in (batch.keypoints, batch.visibility, batch.area, batch.box_xyxy)]
     truth, _ = people_to_coco(labels[0], *labels, torch.ones(len(at)), at, list(range(1, len(at) + 1)))
-    found = [person.to_coco() for picture in people for person in picture]
-    precision = coco_average_precision(found, truth, held_out.skeleton.oks_sigmas)["AP"]
-    print(f"{loss}: {steps} steps, AP {precision:.3f}, NLL {anchors_nll(model, images, batch):.2f} nats per keypoint")
+    precision = coco_average_precision([one.to_coco() for picture in people for one in picture], truth, sigmas)["AP"]
+    print(f"{loss}: {steps} steps, AP {precision:.3f}, NLL {ps.anchors_nll(model, images, batch):.2f} per keypoint")
 
 
 if __name__ == "__main__":

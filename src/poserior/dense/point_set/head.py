@@ -101,12 +101,10 @@ class AnchorRLE(PointLaw):
         # Only labelled keypoints enter the flow: most of the cost, where pictures have few people. And one keypoint
         # more, which counts nothing: a batch without labels has none, and a flow takes at least one.
         nothing = target.new_zeros(1, 2)
-        loc, scale = (
-            torch.cat([distribution.loc[labelled], nothing]),
-            torch.cat([distribution.scale[labelled], nothing + 1]),
-        )
-        picked, points = Flow(loc, scale, self.law), torch.cat([target[labelled], nothing])
-        loss = residual_loss(picked, points, self.base, error_clamp=self.error_clamp)[:-1]
+        loc = torch.cat([distribution.loc[labelled], nothing])
+        scale = torch.cat([distribution.scale[labelled], nothing + 1])
+        points = torch.cat([target[labelled], nothing])
+        loss = residual_loss(Flow(loc, scale, self.law), points, self.base, error_clamp=self.error_clamp)[:-1]
         return torch.zeros_like(target[..., 0]).masked_scatter(labelled, loss)
 
 
