@@ -16,7 +16,7 @@ HANDS = Skeleton(
     ("left_hand", "right_hand", "nose", "left_foot", "right_foot"),
     ((0, 2), (1, 2)),
     (("left_hand", "right_hand"), ("left_foot", "right_foot")),
-    (0.06, 0.05, 0.03, 0.09, 0.1),
+    (0.06, 0.06, 0.03, 0.09, 0.09),
 )
 
 

@@ -71,7 +71,8 @@ class CocoScenes(SceneDataset):
         order = np.argsort(people.picture, kind="stable")
         self.annotated, self._category_id = people.take(order), content.category_id[order]
         self._facts = {name: values[order] for name, values in self._facts.items()}
-        self._category = np.array([self.category_ids.index(number) for number in self._category_id.tolist()], np.int64)
+        position = {number: i for i, number in enumerate(self.category_ids)}
+        self._category = np.array([position[number] for number in self._category_id.tolist()], np.int64)
         boxes = self.annotated.box_xyxy
         self._counts = ~self.annotated.crowd & (boxes[:, 2:] > boxes[:, :2]).all(1)
         self.pictures = content.pictures

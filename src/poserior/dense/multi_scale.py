@@ -46,5 +46,5 @@ def merge(passes: Sequence[tuple[Found, int]], nms: SoftNms | None, count: int, 
     source = torch.repeat_interleave(torch.arange(len(passes)), torch.tensor(sizes))
     place = torch.cat([torch.arange(size) for size in sizes])
     best, order = score.sort(descending=True, stable=True)
-    order = order[best >= threshold][:count]
+    order = order[(best >= threshold) & (best > 0)][:count]  # 0 fills up where a picture has fewer peaks
     return Merged(source[order], place[order], score[order])

@@ -178,7 +178,8 @@ class DensePredictor:
         else:
             maps = self.model.predict(images)
             found = candidates(maps, self.model.head, self.count, self.choice)
-        most = int((found.score >= self.threshold).sum(1).amax())  # no score is above its centre's
+        counts = (found.score >= self.threshold) & (found.score > 0)
+        most = int(counts.sum(1).amax())  # no score is above its centre's
         pixels, origin = pixels.float().to(self.device), origin.float().to(self.device)
         return in_pictures(
             cut(found, most), maps, self.model.head, self.spec.skeleton, pixels, origin, self.refine, self.score

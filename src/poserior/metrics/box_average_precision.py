@@ -4,6 +4,7 @@ import contextlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -54,7 +55,8 @@ def coco_box_average_precision(
     if category_id is not None:
         if category_id not in known:
             raise InputError(
-                f"expected a category of {source} ({', '.join(map(str, sorted(known)))}), found {category_id}; choose one"
+                f"expected a category of {source} ({', '.join(map(str, sorted(known)))}),"
+                f" found {category_id}; choose one"
             )
         known = {category_id}
     return _average_precision(objects, found, list(image_index.values()), sorted(known))
@@ -100,17 +102,19 @@ def _average_precision(
         return dict.fromkeys(KEYS, float("nan"))
     lists = {"images": [{"id": n} for n in images], "categories": [{"id": n} for n in categories]}
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools has no quiet mode
-        sets = []
-        for entries in (truth, found):
-            one = COCO()
-            # ids from 1: COCO's tool takes 0 for no match
-            numbered = [{"iscrowd": 0, **entry, "id": number} for number, entry in enumerate(entries, 1)]
-            one.dataset = {**lists, "annotations": numbered}
-            one.createIndex()
-            sets.append(one)
-        judge = COCOeval(*sets, iouType="bbox")
+        judge = COCOeval(_indexed(lists, truth), _indexed(lists, found), iouType="bbox")
         judge.params.imgIds, judge.params.catIds = images, categories
         judge.evaluate()
         judge.accumulate()
         judge.summarize()
     return {key: float(value) if value >= 0 else float("nan") for key, value in zip(KEYS, judge.stats, strict=True)}
+
+
+def _indexed(lists: Json, entries: list[Json]) -> COCO:
+    """Pycocotools' record of boxes; ids are from 1, for it takes 0 for no match."""
+    numbered = [{"iscrowd": 0, **entry, "id": number} for number, entry in enumerate(entries, 1)]
+    content: Any = {**lists, "annotations": numbered}
+    record = COCO()
+    record.dataset = content
+    record.createIndex()
+    return record

@@ -48,16 +48,37 @@ def draw_people(
     Returns:
         RGB, a new array.
     """
-    height, width = image.shape[:2]
-    zoom = min(max(min_side / max(height, width), 1.0), max_zoom)
-    if zoom > 1:
-        size = (round(width * zoom), round(height * zoom))
-        canvas = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
-    else:
-        canvas = image.copy()
+    canvas, zoom = enlarged(image, min_side, max_zoom)
     for person in sorted(people, key=lambda person: person.score):
         _draw_person(canvas, person, (ellipses or gaussian_ellipses)(person, level), zoom)
     return canvas
+
+
+def enlarged(
+    image: UInt8[np.ndarray, "H W 3"], min_side: int, max_zoom: float
+) -> tuple[UInt8[np.ndarray, "H2 W2 3"], float]:
+    """A copy to draw on, small pictures enlarged, and how many times."""
+    height, width = image.shape[:2]
+    zoom = min(max(min_side / max(height, width), 1.0), max_zoom)
+    if zoom == 1:
+        return image.copy(), zoom
+    size = (round(width * zoom), round(height * zoom))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8), zoom
+
+
+def blend_ellipse(
+    canvas: UInt8[np.ndarray, "H W 3"],
+    center: Sequence[float],
+    axes: Sequence[float],
+    angle: float,
+    color: tuple[int, int, int],
+    opacity: float,
+    unit: float,
+) -> None:
+    """One ellipse, see-through: half-axes ``(major, minor)``, the major one's angle in radians."""
+    shape = _Ellipse(center, axes[0], axes[1], angle)
+    _blend(canvas, shape.bounds(3 * unit), 0.12 * opacity, [(shape, color, -1)])
+    _blend(canvas, shape.bounds(3 * unit), opacity, [(shape, DARK, 1.5 * unit), (shape, color, 0.7 * unit)])
 
 
 def _draw_person(canvas: UInt8[np.ndarray, "H W 3"], person: Person, ellipses: Ellipses, zoom: float) -> None:
@@ -69,10 +90,8 @@ def _draw_person(canvas: UInt8[np.ndarray, "H W 3"], person: Person, ellipses: E
     centers, axes, angles = central_ellipse(*ellipses)
 
     for k, side in enumerate(sides):
-        center, (major, minor) = centers[k] * zoom, (axes[k] * zoom).tolist()
-        shape = _Ellipse(center.tolist(), major, minor, float(angles[k]))
-        _blend(canvas, shape.bounds(3 * unit), 0.12 * opacity[k], [(shape, side, -1)])
-        _blend(canvas, shape.bounds(3 * unit), opacity[k], [(shape, DARK, 1.5 * unit), (shape, side, 0.7 * unit)])
+        place, size = (centers[k] * zoom).tolist(), (axes[k] * zoom).tolist()
+        blend_ellipse(canvas, place, size, float(angles[k]), side if own is None else own, opacity[k], unit)
     for a, b in person.skeleton.edges:
         line = _Line(points[a].tolist(), points[b].tolist())
         _blend(

@@ -42,7 +42,8 @@ class ModesLike(Protocol):
 class Person(Protocol):
     """`poserior.structures.Prediction`, or the same with arrays instead of tensors; see there for the meanings.
 
-    It may have ``modes`` as well, None or `ModesLike`; an exported model's answer has none.
+    It may have ``modes`` as well, None or `ModesLike`, and ``component``, None or which of a one-stage network's
+    components was answered with; an exported model's answer has neither.
     """
 
     @property
@@ -118,6 +119,9 @@ def coco_entry(person: Person, category_id: int = 1) -> dict[str, Any]:
     modes: ModesLike | None = getattr(person, "modes", None)
     if modes is not None:
         entry["modes"] = _modes(modes)
+    component: int | None = getattr(person, "component", None)
+    if component is not None:
+        entry["component"] = component
     return entry
 
 
@@ -146,6 +150,7 @@ def person_dict(person: Person) -> dict[str, Any]:
         },
         "area": None if person.area is None else float(person.area),
         "modes": None if modes is None else {"keypoints": modes.keypoints.tolist(), "weights": modes.weights.tolist()},
+        "component": getattr(person, "component", None),
     }
 
 
