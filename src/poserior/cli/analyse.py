@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from poserior.datasets import KeypointDataset
     from poserior.inference import Predictor
 
-SUMMARY = "look into trained runs: occlusion, truncation, density, flow, confidence"
+SUMMARY = "look into trained runs: occlusion, truncation, density, flow, confidence, components"
 
 SUBJECTS = {
     "occlusion": "a grey square over each keypoint in turn: which errors grow, and does the spread?",
@@ -22,8 +22,9 @@ SUBJECTS = {
     "density": "the learned law of errors beside Laplace, Gaussian and, on Figures, the true one",
     "flow": "is one law of errors enough for all keypoints?",
     "confidence": "a growing patch on each joint: OKS and confidence; reliability and oracle gap on the same people",
+    "components": "one-stage networks: what each component of the mixture is for",
 }
-ARRAYS = ("errors", "joint", "learned", "axis", "true_draws", "evaluation")
+ARRAYS = ("errors", "joint", "learned", "axis", "true_draws", "evaluation", "shown")
 """What the pictures are drawn from and no JSON file needs."""
 
 
@@ -42,7 +43,13 @@ def parser() -> ArgumentParser:
     options.add_argument("--annotations", metavar="FILE", help="COCO keypoint annotations (default: the run's own)")
     options.add_argument("--images", metavar="DIR", help="their pictures: a folder, .tar or .zip")
     options.add_argument("--output", metavar="DIR", help="folder for SUBJECT.json and .html (default: the first run's)")
-    options.add_argument("--people", type=int, default=1000, metavar="N", help="at most so many, evenly taken (1000)")
+    options.add_argument(
+        "--people",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="at most so many, evenly taken (1000); components: pictures",
+    )
     options.add_argument("--size", type=float, default=0.2, metavar="S", help="occlusion: square's side per box (0.2)")
     options.add_argument("--cuts", default="0,0.1,0.2,0.3,0.4,0.5", metavar="A,B", help="truncation: shares cut off")
     options.add_argument("--side", default="bottom", metavar="SIDE", help="truncation: bottom, top, left or right")
@@ -52,7 +59,13 @@ def parser() -> ArgumentParser:
     )
     options.add_argument("--patch", default="blur", metavar="KIND", help="confidence: blur or grey")
     options.add_argument("--keypoints", metavar="A,B", help="confidence: joints to cover (default: all)")
-    options.add_argument("--batch-size", type=int, default=64, metavar="N", help="crops per pass (64)")
+    options.add_argument("--score", type=float, default=0.3, metavar="S", help="components: least score counted (0.3)")
+    options.add_argument(
+        "--settings", metavar="A,B", help="components: ways to time, such as 512,512f,768S3f,o (size, scales, flip)"
+    )
+    options.add_argument(
+        "--batch-size", type=int, default=64, metavar="N", help="crops per pass (64; components: 8 times fewer)"
+    )
     options.add_argument("--workers", type=int, default=0, metavar="N", help="processes that read pictures (0)")
     options.add_argument("--device", metavar="NAME", help="cpu, cuda, ... (default: a GPU if there is one)")
     return options
@@ -71,6 +84,10 @@ def run(args: Namespace) -> int:
     for name in ("people", "batch_size"):
         if getattr(args, name) < 1:
             raise InputError(f"expected --{name.replace('_', '-')} from 1, found {getattr(args, name)}; change it")
+    if args.subject == "components":
+        from poserior.cli.analyse_components import run_components
+
+        return run_components(args, dict(zip(names(folders), folders, strict=True)))
     cuts, sizes = _numbers(args.cuts, "cuts"), _numbers(args.sizes, "sizes")
     chosen = None if args.keypoints is None else [name.strip() for name in args.keypoints.split(",") if name.strip()]
 
@@ -78,7 +95,7 @@ def run(args: Namespace) -> int:
 
     predictors = {
         name: inference.load(folder, device=args.device, batch_size=args.batch_size)
-        for name, folder in zip(_names(folders), folders, strict=True)
+        for name, folder in zip(names(folders), folders, strict=True)
     }
     data, source = _data(args, folders[0], predictors)
     shared: dict[str, Any] = {"batch_size": args.batch_size, "workers": args.workers}
@@ -104,7 +121,7 @@ def run(args: Namespace) -> int:
 
     output = Path(args.output) if args.output is not None else folders[0]
     content = {"subject": args.subject, "data": source, "people": len(data)}
-    content["runs"] = {name: _plain(result) for name, result in results.items()}
+    content["runs"] = {name: plain(result) for name, result in results.items()}
     outputs.write_json(output / f"{args.subject}.json", content)
     page = report.write_analysis(
         args.subject,
@@ -116,10 +133,10 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def _names(folders: Sequence[Path]) -> list[str]:
+def names(folders: Sequence[Path]) -> list[str]:
     """The folders' names; their paths where two are called the same.
 
-    >>> _names([Path("a/RLE"), Path("a/L1")]), _names([Path("a/RLE"), Path("b/RLE")])
+    >>> names([Path("a/RLE"), Path("a/L1")]), names([Path("a/RLE"), Path("b/RLE")])
     (['RLE', 'L1'], ['a/RLE', 'b/RLE'])
     """
     short = [folder.resolve().name for folder in folders]
@@ -171,7 +188,7 @@ def _data(args: Namespace, folder: Path, predictors: "Mapping[str, Predictor]") 
     return people, source
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Records and tensors to what JSON holds; not a number becomes null, a skeleton its keypoints' names."""
     from dataclasses import fields, is_dataclass
 
@@ -182,11 +199,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Skeleton):
         return list(value.keypoints)
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.name not in ARRAYS}
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value) if field.name not in ARRAYS}
     if isinstance(value, torch.Tensor):
-        return _plain(value.tolist())
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return None if isinstance(value, float) and value != value else value

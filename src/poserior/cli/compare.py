@@ -189,7 +189,8 @@ def _tuned(config: "Config", head: Any, name: str, own: Mapping[str, Mapping[str
 
 def _run_once(config: "Config", folder: Path, name: str, data: tuple[Any, Any]) -> dict[str, Any]:
     """The metrics of one run; trained only where that has not been done."""
-    from poserior.training.run import claim, train
+    from poserior.training.folder import claim
+    from poserior.training.run import train
 
     finished = folder / "metrics.json"
     if finished.exists():

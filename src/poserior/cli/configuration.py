@@ -1,7 +1,7 @@
 """The training configuration as command-line options: a YAML file first, typed options over it."""
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,12 @@ def add_configuration(parser: ArgumentParser) -> None:
     parser.add_argument("--train_data", type=KeypointDataset, metavar="NAME", help="data set to learn from")
     parser.add_argument("--val_data", type=KeypointDataset | None, metavar="NAME", help="data set to check on")
     defaults = Config(head={"class_path": "", "init_args": {}})
-    _add(parser, defaults, "image_size", tuple[int, int], "[H,W]", "height and width of the crops")
-    _add(parser, defaults, "box_padding", float, "R", "how much larger than a person's box the crop is")
-    _add(parser, defaults, "warm_start", str | None, "DIR", "another run, whose backbone's weights are the start")
-    _add(parser, defaults, "seed", int, "N", "seed of weights, order and augmentation")
-    _add(parser, defaults, "tensorboard", bool | None, "BOOL", "TensorBoard's event files (null: if installed)")
-    _add(parser, defaults, "logger", dict[str, Any] | None, "PART", "a Lightning logger: {class_path, init_args}")
+    add_option(parser, defaults, "image_size", tuple[int, int], "[H,W]", "height and width of the crops")
+    add_option(parser, defaults, "box_padding", float, "R", "how much larger than a person's box the crop is")
+    add_option(parser, defaults, "warm_start", str | None, "DIR", "another run, whose backbone's weights are the start")
+    add_option(parser, defaults, "seed", int, "N", "seed of weights, order and augmentation")
+    add_option(parser, defaults, "tensorboard", bool | None, "BOOL", "TensorBoard's event files (null: if installed)")
+    add_option(parser, defaults, "logger", dict[str, Any] | None, "PART", "a Lightning logger: {class_path, init_args}")
     for record in (Backbone, Optimiser, Budget, Checkpoint, Loader, Hardware):
         name = record.__name__.lower()
         parser.add_argument(f"--{name}", type=record, default=getattr(defaults, name))
@@ -54,8 +54,7 @@ def read_configuration(args: Namespace, head: Part | None = None) -> Config:
     """
     if not args.config:
         raise InputError("expected --config FILE, found none; start from one of the project's configs/*.yaml")
-    keys = Config.__dataclass_fields__
-    plain = {key: _plain(args[key]) for key in keys}  # type: ignore[index]  # jsonargparse's Namespace is a mapping
+    plain = plain_options(args, Config.__dataclass_fields__)
     plain["head"] = plain["head"] if head is None else head
     for key in ("head", "train_data"):
         if plain[key] is None:
@@ -66,6 +65,11 @@ def read_configuration(args: Namespace, head: Part | None = None) -> Config:
 def run_folder(args: Namespace) -> Path:
     """``--output``, or ``runs/NAME`` after the configuration file's name."""
     return Path(args.output or Path("runs") / Path(str(args.config[-1])).stem)
+
+
+def plain_options(args: Namespace, keys: Iterable[str]) -> dict[str, Any]:
+    """Parsed options as plain values."""
+    return {key: _plain(args[key]) for key in keys}  # type: ignore[index]  # jsonargparse's Namespace is a mapping
 
 
 def _plain(value: Any) -> Any:
@@ -79,5 +83,6 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _add(parser: ArgumentParser, defaults: Config, name: str, kind: Any, metavar: str, text: str) -> None:
+def add_option(parser: ArgumentParser, defaults: Any, name: str, kind: Any, metavar: str, text: str) -> None:
+    """A typed option ``--name``, with the default that the record `defaults` has."""
     parser.add_argument(f"--{name}", type=kind, default=getattr(defaults, name), metavar=metavar, help=text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ActionYesNo, ArgumentParser, Namespace
 
+from poserior.cli.evaluate_dense import add_dense_options, evaluate_dense_run, is_dense_run, refuse_dense_options
 from poserior.cli.results import SHOWN, numbers, part_table, picture_of, runs_of, table
 from poserior.errors import InputError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from poserior.structures import Evaluation
 
+BATCH_SIZE = 64
 SUMMARY = "evaluate a trained run, or any COCO results file, against annotations"
 
 
@@ -26,7 +28,12 @@ def parser() -> ArgumentParser:
         "--run", type=str | None, default=None, help="a trained run's folder (with --images); A,B is their ensemble"
     )
     verb.add_argument("--results", type=str | None, default=None, help="a COCO keypoint-results file instead of a run")
-    verb.add_argument("--annotations", type=str, required=True, help="COCO keypoint annotations, .json or .json.gz")
+    verb.add_argument(
+        "--annotations",
+        type=str | None,
+        default=None,
+        help="COCO annotations, .json or .json.gz; a one-stage run knows its own validation pictures",
+    )
     verb.add_argument("--images", type=str | None, default=None, help="the annotated pictures: a folder, .tar or .zip")
     verb.add_argument(
         "--boxes",
@@ -60,9 +67,10 @@ def parser() -> ArgumentParser:
     verb.add_argument(
         "--flip-test", action=ActionYesNo(yes_prefix="", no_prefix="no-"), default=True, help="fuse the mirrored crop"
     )
-    verb.add_argument("--batch-size", type=int, default=64, help="crops per pass")
+    verb.add_argument("--batch-size", type=int | None, default=None, help="crops (64) or pictures (8) per pass")
     verb.add_argument("--workers", type=int, default=0, help="processes that read pictures")
     verb.add_argument("--device", type=str | None, default=None, help="cpu, cuda, ... (default: a GPU if there is one)")
+    add_dense_options(verb)
     return verb
 
 
@@ -72,6 +80,11 @@ def run(args: Namespace) -> int:
         raise InputError("expected either --run or --results, found both or none; give one of them")
     if args.run is None and args.boxes is not None:
         raise InputError("expected --boxes with --run, found it with --results; leave it out")
+    if args.run is not None and is_dense_run(args.run):
+        return evaluate_dense_run(args)
+    refuse_dense_options(args)
+    if args.annotations is None:
+        raise InputError("expected --annotations FILE, found none; name the COCO annotations to compare with")
     if args.run is not None and args.images is None:
         raise InputError("expected --images with --run, found none; name the folder or archive of the pictures")
     runs = [] if args.run is None else runs_of(args.run)
@@ -143,7 +156,7 @@ def _of_run(args: Namespace) -> "tuple[Evaluation, dict[str, Any], Any, dict[str
         data,
         name,
         flip_test=args.flip_test,
-        batch_size=args.batch_size,
+        batch_size=args.batch_size or BATCH_SIZE,
         num_workers=args.workers,
     )
 
@@ -165,7 +178,9 @@ def _of_boxes(args: Namespace, output: Path) -> "tuple[Evaluation, dict[str, Any
     from poserior import datasets, inference, outputs
     from poserior.metrics import summarise
 
-    predictor = inference.load(args.run, flip_test=args.flip_test, batch_size=args.batch_size, device=args.device)
+    predictor = inference.load(
+        args.run, flip_test=args.flip_test, batch_size=args.batch_size or BATCH_SIZE, device=args.device
+    )
     spec = predictor.spec
     boxes = datasets.CocoKeypoints(
         args.annotations,

@@ -40,6 +40,14 @@ class Verb(Protocol):
         """Do it; the process's exit code."""
 
 
+@runtime_checkable
+class VerbOfKinds(Verb, Protocol):
+    """A verb whose options depend on the kind of model it is asked about."""
+
+    def parser_for(self, words: Sequence[str]) -> argparse.ArgumentParser:
+        """`parser` for a command line."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``poserior VERB ...``.
 
@@ -77,7 +85,7 @@ def _verb(name: str) -> Verb:
 
 def _run(verb: Verb, words: list[str]) -> int:
     try:
-        parser = verb.parser()
+        parser = verb.parser_for(words) if isinstance(verb, VerbOfKinds) else verb.parser()
         parser.exit_on_error = False
         return verb.run(parser.parse_args(words))
     except (InputError, argparse.ArgumentError) as error:

@@ -1,9 +1,6 @@
 """Annotated people in picture files, held as a few arrays, and the data set made of them."""
 
-import logging
-import os
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -11,22 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from poserior.datasets._stored import Pictures as Pictures
+from poserior.datasets._stored import StoredPictures
 from poserior.datasets.base import KeypointDataset
-from poserior.errors import InputError
-from poserior.pictures import CorruptImageError, Images, decode
+from poserior.pictures import Images
 from poserior.skeletons import Skeleton
 from poserior.structures import Sample
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class Pictures:
-    """M pictures: ids ``(M,)`` (integers or text), names ``(M,)``, sizes ``(M, 2)`` as (H, W), 0 where unknown."""
-
-    ids: NDArray[Any]
-    names: NDArray[Any]
-    sizes: NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +55,43 @@ def labelled(people: People) -> NDArray[np.bool_]:
     return np.asarray(~people.crowd & (people.visibility > 0).any(1))
 
 
+def coco_content(
+    people: People,
+    category_id: NDArray[np.int64],
+    pictures: Pictures,
+    categories: Sequence[tuple[int, str]],
+    skeleton: Skeleton | None,
+) -> dict[str, Any]:
+    """A COCO file's content; without a skeleton there are no keypoints in it."""
+    visibility = people.visibility
+    points = np.where(visibility[..., None] > 0, people.keypoints.astype(np.float64) - 0.5, 0.0)
+    flat = np.concatenate([points, visibility[..., None]], -1).reshape(len(people), 3 * visibility.shape[1])
+    boxes = np.concatenate([people.box_xyxy[:, :2], people.box_xyxy[:, 2:] - people.box_xyxy[:, :2]], 1)
+    annotations: list[dict[str, Any]] = [
+        {
+            "id": int(people.annotation_id[i]),
+            "image_id": pictures.ids[people.picture[i]].item(),
+            "category_id": int(category_id[i]),
+            "iscrowd": int(people.crowd[i]),
+            "bbox": boxes[i].tolist(),
+            "area": float(people.area[i]),
+        }
+        for i in range(len(people))
+    ]
+    names: dict[str, Any] = {}
+    if skeleton is not None:
+        for i, annotation in enumerate(annotations):
+            annotation |= {"num_keypoints": int((visibility[i] > 0).sum()), "keypoints": flat[i].tolist()}
+        edges = [[a + 1, b + 1] for a, b in skeleton.edges]  # COCO's own are 1-based
+        names = {"keypoints": list(skeleton.keypoints), "skeleton": edges}
+    images = [
+        {"id": number.item(), "file_name": str(name), "height": int(size[0]), "width": int(size[1])}
+        for number, name, size in zip(pictures.ids, pictures.names, pictures.sizes, strict=True)
+    ]
+    listed = [{"id": number, "name": name, **names} for number, name in categories]
+    return {"info": {}, "images": images, "categories": listed, "annotations": annotations}
+
+
 class PeopleDataset(KeypointDataset):
     """One `Sample` per person in a folder, tar or zip of pictures.
 
@@ -94,11 +118,12 @@ class PeopleDataset(KeypointDataset):
     ) -> None:
         self.annotated, self.samples, self.pictures = annotated, samples, pictures
         self.images, self.skeleton, self.category = images, skeleton, category
-        self._root = str(images.root)
-        self._stored = _locate(np.unique(samples.picture).tolist(), pictures, images)
+        self._stored = StoredPictures(np.unique(samples.picture).tolist(), pictures, images)
         self.num_skipped = 0
         if skip_corrupt:
-            self._leave_out_corrupt()
+            keep = ~np.isin(samples.picture, self._stored.corrupt())
+            self.num_skipped = int((~keep).sum())
+            self.samples = samples.take(keep)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -108,7 +133,7 @@ class PeopleDataset(KeypointDataset):
         if not -len(people) <= index < len(people):
             raise IndexError(f"expected an index below {len(people)}, found {index}")
         picture = int(people.picture[index])
-        image = self._picture(picture)
+        image = self._stored.pixels(picture)
         head_size = float(people.head_size[index])
         image_id = self.pictures.ids[picture].item()
         return Sample(
@@ -121,7 +146,7 @@ class PeopleDataset(KeypointDataset):
             image_id=image_id,
             annotation_id=int(people.annotation_id[index]),
             score=float(people.score[index]),
-            source=self._source(picture),
+            source=self._stored.source(picture),
             head_size=None if np.isnan(head_size) else head_size,
         )
 
@@ -134,73 +159,9 @@ class PeopleDataset(KeypointDataset):
 
         What pycocotools needs as ground truth: ``COCO.dataset``. Coordinates are pixel indices again (-0.5).
         """
-        people, pictures, number = self.annotated, self.pictures, self.category[0]
-        visibility = people.visibility
-        points = np.where(visibility[..., None] > 0, people.keypoints.astype(np.float64) - 0.5, 0.0)
-        flat = np.concatenate([points, visibility[..., None]], -1).reshape(len(people), -1)
-        boxes = np.concatenate([people.box_xyxy[:, :2], people.box_xyxy[:, 2:] - people.box_xyxy[:, :2]], 1)
-        annotations = [
-            {
-                "id": int(people.annotation_id[i]),
-                "image_id": pictures.ids[people.picture[i]].item(),
-                "category_id": number,
-                "iscrowd": int(people.crowd[i]),
-                "num_keypoints": int((visibility[i] > 0).sum()),
-                "keypoints": flat[i].tolist(),
-                "bbox": boxes[i].tolist(),
-                "area": float(people.area[i]),
-            }
-            for i in range(len(people))
-        ]
-        images = [
-            {"id": number_.item(), "file_name": str(name), "height": int(size[0]), "width": int(size[1])}
-            for number_, name, size in zip(pictures.ids, pictures.names, pictures.sizes, strict=True)
-        ]
-        edges = [[a + 1, b + 1] for a, b in self.skeleton.edges]  # COCO's own are 1-based
-        names = {"keypoints": list(self.skeleton.keypoints), "skeleton": edges}
-        category = {"id": number, "name": self.category[1], **names}
-        return {"info": {}, "images": images, "categories": [category], "annotations": annotations}
+        category = np.full(len(self.annotated), self.category[0])
+        return coco_content(self.annotated, category, self.pictures, [self.category], self.skeleton)
 
     def stored(self, picture: int) -> str:
         """Where in `images` a sample's picture lies."""
-        return self._stored[picture]
-
-    def _source(self, picture: int) -> str:
-        return f"{self._root}{os.sep}{self._stored[picture]}"
-
-    def _picture(self, picture: int) -> NDArray[np.uint8]:
-        advice = "restore the file, or set skip_corrupt=True to leave such images out"
-        image = decode(self.images.read(self._stored[picture]), self._source(picture), advice=advice)
-        height, width = self.pictures.sizes[picture].tolist()
-        if height and image.shape[:2] != (height, width):
-            raise InputError(
-                f"expected an image of {width} x {height} pixels at {self._source(picture)}, as the annotations say,"
-                f" found {image.shape[1]} x {image.shape[0]}; use the images that were annotated"
-            )
-        return image
-
-    def _leave_out_corrupt(self) -> None:
-        def corrupt(picture: int) -> bool:
-            try:
-                self._picture(picture)
-            except CorruptImageError as error:
-                _log.warning("left out: %s", error)
-                return True
-            return False
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding releases the interpreter lock
-            bad = [picture for picture, is_bad in zip(self._stored, pool.map(corrupt, self._stored)) if is_bad]  # noqa: B905
-        keep = ~np.isin(self.samples.picture, bad)
-        self.num_skipped = int((~keep).sum())
-        self.samples = self.samples.take(keep)
-
-
-def _locate(needed: Iterable[int], pictures: Pictures, images: Images) -> dict[int, str]:
-    found = {int(picture): images.find(str(pictures.names[picture])) for picture in needed}
-    missing = [str(pictures.names[picture]) for picture, stored in found.items() if stored is None]
-    if missing:
-        raise InputError(
-            f"expected the image {missing[0]!r} in {images.root}, found neither it nor {len(missing) - 1} more"
-            f" of the {len(found)} the annotations need; correct the images' path or the annotations"
-        )
-    return {picture: stored for picture, stored in found.items() if stored is not None}
+        return self._stored.path(picture)

@@ -1,5 +1,7 @@
 """COCO's keypoint format: JSON annotations beside a folder or an archive of pictures."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,47 +70,66 @@ class CocoKeypoints(PeopleDataset):
         super().__init__(people, samples, pictures, open_images(images), skeleton, skip_corrupt, categories[0])
 
 
+@dataclass(frozen=True, eq=False)
+class CocoRows:
+    """What a COCO file says of some categories.
+
+    Attributes:
+        rows: the annotations as the file has them, apart from joined parts of keypoints.
+        category_id: ``(N,)`` theirs.
+        pictures: all pictures of the file.
+        categories: ids and names of those chosen.
+        where: what messages call the annotations.
+    """
+
+    rows: list[dict[str, Any]]
+    category_id: NDArray[np.int64]
+    pictures: Pictures
+    categories: list[tuple[int, str]]
+    where: str
+
+
 def read_coco(
     path: str | Path, skeleton: Skeleton, category: int | str | None = None
 ) -> tuple[People, Pictures, list[tuple[int, str]]]:
     """Everybody in a COCO keypoint file, the pictures, and the chosen categories' ids and names."""
+    content = read_rows(path, skeleton, None if category is None else [category])
+    return read_people(content, skeleton), content.pictures, content.categories
+
+
+def read_rows(path: str | Path, skeleton: Skeleton | None, wanted: Sequence[int | str] | None) -> CocoRows:
+    """The annotations of the categories `wanted` (ids or names); None: of all that fit the skeleton."""
     content = read_json(path)
     pictures = _read_pictures(entries(content, "images", path), f"'images' of {path}")
-    categories = _choose_categories(entries(content, "categories", path), category, skeleton, path)
+    categories = _choose_categories(entries(content, "categories", path), wanted, skeleton, path)
     chosen = {number for number, _ in categories}
     everything = entries(content, "annotations", path)
     where = f"'annotations' of {path}"
     of_category = whole_numbers(everything, column(everything, "category_id", where), "category_id", where).tolist()
     rows = [row for row, number in zip(everything, of_category, strict=True) if number in chosen]
-    rows = join_annotations(rows, skeleton)
+    kept = np.array([number for number in of_category if number in chosen], np.int64)
+    if skeleton is not None:
+        rows = join_annotations(rows, skeleton)
     del content, everything  # a full COCO file holds gigabytes of outlines as Python objects
-    return _read_people(rows, pictures, skeleton, where), pictures, categories
+    return CocoRows(rows, kept, pictures, categories, where)
 
 
-def _read_people(rows: list[dict[str, Any]], pictures: Pictures, skeleton: Skeleton, where: str) -> People:
-    count = skeleton.num_keypoints
+def read_people(content: CocoRows, skeleton: Skeleton | None, empty_boxes: bool = False) -> People:
+    """The annotations as arrays; without a skeleton with no keypoints.
+
+    Args:
+        content: what the file says.
+        skeleton: what the keypoints are.
+        empty_boxes: let those with labelled keypoints have a box without extent.
+    """
+    rows, pictures, where = content.rows, content.pictures, content.where
     picture = _pictures_of(rows, pictures, where)
     ids = whole_numbers(rows, column(rows, "id", where), "id", where)
     if len(np.unique(ids)) != len(ids):
         raise InputError(f"expected every id once in {where}, found duplicates; number the annotations anew")
     crowd = np.array([bool(row.get("iscrowd", 0)) for row in rows], bool)
-    nothing = [0] * (3 * count)
-    points = [
-        row.get("keypoints", nothing) if is_crowd else row.get("keypoints")
-        for row, is_crowd in zip(rows, crowd, strict=True)
-    ]
-    column([row for row, is_crowd in zip(rows, crowd, strict=True) if not is_crowd], "keypoints", where)
-    triples = numbers(rows, points, 3 * count, "keypoints", where).reshape(-1, count, 3)
-    wrong = ~np.isin(triples[..., 2], (0, 1, 2))
-    if wrong.any():
-        i, k = (int(axis[0]) for axis in np.nonzero(wrong))
-        raise InputError(
-            f"expected a visibility of 0, 1 or 2 for every keypoint in {where}, found {triples[i, k, 2]:g} in id"
-            f" {ids[i]}; correct it"
-        )
-    visibility = triples[..., 2].astype(np.int8)
-    points_xy = np.where(visibility[..., None] > 0, triples[..., :2] + 0.5, 0.0).astype(np.float32)
-    must = ~crowd & (visibility > 0).any(1)
+    points_xy, visibility = _read_keypoints(rows, ids, crowd, 0 if skeleton is None else skeleton.num_keypoints, where)
+    must = np.zeros(len(rows), bool) if empty_boxes else ~crowd & (visibility > 0).any(1)
     boxes = _boxes(rows, picture, pictures, must, where)
     sides = boxes[:, 2:] - boxes[:, :2]
     area = numbers(rows, [row.get("area") or 0.0 for row in rows], 1, "area", where)[:, 0]
@@ -127,6 +148,30 @@ def _read_people(rows: list[dict[str, Any]], pictures: Pictures, skeleton: Skele
     )
 
 
+def _read_keypoints(
+    rows: list[dict[str, Any]], ids: NDArray[np.int64], crowd: NDArray[np.bool_], count: int, where: str
+) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+    """Keypoints ``(N, count, 2)`` and visibility ``(N, count)``; only crowds may lack them."""
+    if count == 0:
+        return np.zeros((len(rows), 0, 2), np.float32), np.zeros((len(rows), 0), np.int8)
+    nothing = [0] * (3 * count)
+    points = [
+        row.get("keypoints", nothing) if is_crowd else row.get("keypoints")
+        for row, is_crowd in zip(rows, crowd, strict=True)
+    ]
+    column([row for row, is_crowd in zip(rows, crowd, strict=True) if not is_crowd], "keypoints", where)
+    triples = numbers(rows, points, 3 * count, "keypoints", where).reshape(-1, count, 3)
+    wrong = ~np.isin(triples[..., 2], (0, 1, 2))
+    if wrong.any():
+        i, k = (int(axis[0]) for axis in np.nonzero(wrong))
+        raise InputError(
+            f"expected a visibility of 0, 1 or 2 for every keypoint in {where}, found {triples[i, k, 2]:g} in id"
+            f" {ids[i]}; correct it"
+        )
+    visibility = triples[..., 2].astype(np.int8)
+    return np.where(visibility[..., None] > 0, triples[..., :2] + 0.5, 0.0).astype(np.float32), visibility
+
+
 def _read_pictures(rows: list[dict[str, Any]], where: str) -> Pictures:
     ids, names = column(rows, "id", where), column(rows, "file_name", where)
     if len(set(map(str, ids))) != len(ids):
@@ -141,26 +186,31 @@ def _read_pictures(rows: list[dict[str, Any]], where: str) -> Pictures:
 
 
 def _choose_categories(
-    rows: list[dict[str, Any]], wanted: int | str | None, skeleton: Skeleton, path: str | Path
+    rows: list[dict[str, Any]],
+    wanted: Sequence[int | str] | None,
+    skeleton: Skeleton | None,
+    path: str | Path,
 ) -> list[tuple[int, str]]:
     where = f"'categories' of {path}"
     ids = [int(number) for number in whole_numbers(rows, column(rows, "id", where), "id", where)]
     names = [str(row.get("name", number)) for row, number in zip(rows, ids, strict=True)]
     everything = list(zip(ids, names, rows, strict=True))
-    if wanted is None and len(rows) == 1:
+    if wanted is None and (skeleton is None or len(rows) == 1):
         chosen = everything
-    elif wanted is None:
+    elif wanted is None and skeleton is not None:
         chosen = [entry for entry in everything if _same_names(entry[2].get("keypoints"), skeleton)]
     else:
-        chosen = [entry for entry in everything if wanted in entry[:2]]
-    if not chosen:
+        chosen = [entry for entry in everything if any(name in entry[:2] for name in wanted or ())]
+    absent = [name for name in wanted or () if all(name not in entry[:2] for entry in chosen)]
+    if not chosen or absent:
+        expected = "a category with the keypoints of " + skeleton.name if skeleton is not None else "a category"
         raise InputError(
-            f"expected {'a category with the keypoints of ' + skeleton.name if wanted is None else repr(wanted)} in"
+            f"expected {repr(absent[0]) if absent else expected} in"
             f" {where}, found {_some(names)}; name one with category=, and its skeleton with skeleton="
         )
     for _, name, row in chosen:
         points = row.get("keypoints")
-        if points is not None and not _same_names(points, skeleton):
+        if skeleton is not None and points is not None and not _same_names(points, skeleton):
             listed = ", ".join(map(str, points)) if isinstance(points, list) else repr(points)
             raise InputError(
                 f"expected the {skeleton.num_keypoints} keypoints of skeleton {skeleton.name!r}"

@@ -136,9 +136,7 @@ class FigureScenes(SceneDataset):
         return develop(rng, image.clip(0, 255).astype(np.uint8)), placed
 
 
-def _background(
-    rng: np.random.Generator, placed: list[Placed], picture_size: tuple[int, int]
-) -> NDArray[np.float32]:
+def _background(rng: np.random.Generator, placed: list[Placed], picture_size: tuple[int, int]) -> NDArray[np.float32]:
     """``(H, W, 3)`` 0..255, with a soft shadow under everybody's feet."""
     shadow = np.zeros(picture_size, np.uint8)
     for person in placed:

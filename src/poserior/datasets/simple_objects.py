@@ -66,7 +66,11 @@ class SimpleObjects(SceneDataset):
         sizes: tuple[float | int, float | int] = (8, 96),
         aspects: tuple[float, float] = (0.5, 2.0),
     ) -> None:
-        for name, value, least in (("length", length, 0), ("seed", seed, 0), ("the shorter side", min(picture_size), 8)):
+        for name, value, least in (
+            ("length", length, 0),
+            ("seed", seed, 0),
+            ("the shorter side", min(picture_size), 8),
+        ):
             if value < least:
                 raise InputError(f"expected {name} of SimpleObjects to be at least {least}, found {value}; correct it")
         if not 1 <= count[0] <= count[1]:
@@ -94,7 +98,10 @@ class SimpleObjects(SceneDataset):
         image = _background(rng, self.picture_size)
         mean = image.reshape(-1, 3).mean(0)
         taken = np.zeros(self.picture_size, np.bool_)
-        boxes, categories, areas, drawn = [], [], [], []
+        boxes: list[NDArray[np.float64]] = []
+        categories: list[int] = []
+        areas: list[int] = []
+        drawn: list[tuple[NDArray[np.bool_], NDArray[np.uint8]]] = []
         wanted = int(rng.integers(self.count[0], self.count[1] + 1))
         while wanted > 0 or not boxes:
             wanted -= 1
@@ -134,7 +141,12 @@ class SimpleObjects(SceneDataset):
         sides = np.array([size * stretch, size / stretch])
         centre = rng.uniform([0, 0], self.picture_size[::-1])
         category = int(rng.integers(len(CATEGORIES)))
-        return np.concatenate([centre - sides / 2, centre + sides / 2]), category, centre + _OUTLINES[category] * sides
+        # OpenCV fills the outline's own pixels too, which makes every shape a pixel larger.
+        return (
+            np.concatenate([centre - sides / 2, centre + sides / 2]),
+            category,
+            centre + _OUTLINES[category] * (sides - 1),
+        )
 
     def _seen(
         self, box: NDArray[np.float64], outline: NDArray[np.float64], taken: NDArray[np.bool_]

@@ -1,5 +1,6 @@
 """The one-stage network: a backbone, and in each of its cells centres, boxes and densities."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from poserior.backbones.dense_base import DenseBackbone
 from poserior.dense.heads import DenseHead
+from poserior.dense.heads.branch import branch
 from poserior.dense.losses import PAPER_WEIGHTS, LossWeights, map_losses, weighted
 from poserior.scenes import DenseTarget, Maps
 
@@ -32,18 +34,12 @@ class Branches(nn.Module):
     ) -> None:
         super().__init__()
 
-        def branch(outputs: int, bias: float = 0.0) -> nn.Sequential:
-            last = nn.Conv2d(channels, outputs, 1)
-            assert last.bias is not None
-            nn.init.normal_(last.weight, std=0.001)
-            nn.init.constant_(last.bias, bias)
-            return nn.Sequential(nn.Conv2d(in_channels, channels, 3, padding=1), nn.ReLU(inplace=True), last)
-
         self.head = head
-        self.centre, self.offset = branch(num_categories, RARE), branch(2)
-        self.size = branch(2) if num_keypoints else None
-        self.keypoint_heat = branch(num_keypoints, RARE) if refine else None
-        self.keypoint_offset = branch(2) if refine else None
+        self.centre = branch(in_channels, [RARE] * num_categories, channels)
+        self.offset = branch(in_channels, [0.0] * 2, channels)
+        self.size = branch(in_channels, [0.0] * 2, channels) if num_keypoints else None
+        self.keypoint_heat = branch(in_channels, [RARE] * num_keypoints, channels) if refine else None
+        self.keypoint_offset = branch(in_channels, [0.0] * 2, channels) if refine else None
 
     def forward(self, features: Float[Tensor, "B C h w"]) -> Maps:
         return Maps(
@@ -116,9 +112,13 @@ class DenseModel(nn.Module):
 
     def loss(self, images: Float[Tensor, "B 3 H W"], target: DenseTarget) -> dict[str, Float[Tensor, ""]]:
         """``loss``, the weighted sum, and its parts as they are; all averaged over the stacks."""
+        return self.maps_loss(self(images), target)
+
+    def maps_loss(self, maps: Sequence[Maps], target: DenseTarget) -> dict[str, Float[Tensor, ""]]:
+        """`loss` of what `forward` gave."""
         found = [
-            map_losses(maps, target, branches.head)  # type: ignore[arg-type]  # a ModuleList forgets its kind
-            for maps, branches in zip(self(images), self.stacks, strict=True)
+            map_losses(own, target, branches.head)  # type: ignore[arg-type]  # a ModuleList forgets its kind
+            for own, branches in zip(maps, self.stacks, strict=True)
         ]
         parts = {name: torch.stack([losses[name] for losses in found]).mean() for name in found[0]}
         return {"loss": weighted(parts, self.loss_weights), **parts}

@@ -65,6 +65,10 @@ class PoseFullMixture(WholePoses):
     def select(self, keypoints: Any) -> "PoseFullMixture":
         return PoseFullMixture(self.logits, self.loc[..., keypoints, :], self.scale_tril[..., keypoints, :, :])
 
+    def only(self, component: int) -> "PoseFullMixture":
+        one = slice(component, component + 1)
+        return PoseFullMixture(self.logits[..., one], self.loc[..., one, :, :], self.scale_tril[..., one, :, :, :])
+
     @staticmethod
     def fused(poses: Sequence[WholePoses]) -> "PoseFullMixture":
         """The equal mixture of several laws of one shape: all their components, still whole poses."""

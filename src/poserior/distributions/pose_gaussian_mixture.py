@@ -61,6 +61,10 @@ class PoseGaussianMixture(WholePoses):
     def select(self, keypoints: Any) -> "PoseGaussianMixture":
         return PoseGaussianMixture(self.logits, self.loc[..., keypoints, :], self.scale[..., keypoints, :])
 
+    def only(self, component: int) -> "PoseGaussianMixture":
+        one = slice(component, component + 1)
+        return PoseGaussianMixture(self.logits[..., one], self.loc[..., one, :, :], self.scale[..., one, :, :])
+
     @staticmethod
     def fused(poses: Sequence["PoseGaussianMixture"]) -> "PoseGaussianMixture":
         """The equal mixture of several laws of one shape: all their components, still whole poses."""

@@ -60,6 +60,10 @@ class WholePoses(Distribution):
         """The law of some of the keypoints, or of all in another order; the rest is integrated out."""
 
     @abstractmethod
+    def only(self, component: int) -> "WholePoses":
+        """The law of one component alone, which then has all the weight."""
+
+    @abstractmethod
     def _search(self) -> Tensor:
         """The densest whole pose."""
 

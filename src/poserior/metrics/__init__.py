@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from poserior.metrics.average_precision import coco_average_precision, evaluation_to_coco
 from poserior.metrics.base import keypoint_distance, masked_mean
+from poserior.metrics.box_average_precision import coco_box_average_precision
 from poserior.metrics.brier import brier_score
 from poserior.metrics.correlation import pearson, spearman
 from poserior.metrics.coverage import coverage
@@ -57,6 +58,7 @@ __all__ = [
     "average_precision_by_part",
     "brier_score",
     "coco_average_precision",
+    "coco_box_average_precision",
     "coverage",
     "coverage_against_width",
     "ece",

@@ -29,22 +29,8 @@ def load_annotations(annotations: Json | str | Path, num_keypoints: int, categor
     Raises:
         InputError: names the file, the annotation and what is wrong with it.
     """
-    source = "annotations" if isinstance(annotations, dict) else str(annotations)
-    content = annotations if isinstance(annotations, dict) else read_json(annotations)
-    if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in ("images", "annotations")):
-        raise InputError(
-            f"expected a COCO dictionary with lists 'images' and 'annotations' in {source}; give such a file"
-        )
+    content, source, image_index = read_annotations(annotations)
     people = content["annotations"]
-    for number, person in enumerate(people):
-        if not isinstance(person, dict) or "image_id" not in person:
-            raise InputError(
-                f"expected a dictionary with image_id as annotation {number} of {source}; correct the file"
-            )
-    image_ids = {
-        _hashable(_get(image, "id", f"image {n} of {source}"), source) for n, image in enumerate(content["images"])
-    }
-    image_index = {id_: n for n, id_ in enumerate(sorted(image_ids, key=lambda i: (isinstance(i, str), i)), 1)}
     category_id = _choose_category(content, people, category_id, source)
     kept: list[Json] = []
     for number, person in enumerate(people):
@@ -60,6 +46,27 @@ def load_annotations(annotations: Json | str | Path, num_keypoints: int, categor
         "image_index": image_index,
         "category_id": category_id,
     }
+
+
+def read_annotations(annotations: Json | str | Path) -> tuple[Json, str, dict[Any, int]]:
+    """A COCO dictionary with its lists checked, what messages call it, and its images' numbers from 1 by their ids."""
+    source = "annotations" if isinstance(annotations, dict) else str(annotations)
+    content = annotations if isinstance(annotations, dict) else read_json(annotations)
+    if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in ("images", "annotations")):
+        raise InputError(
+            f"expected a COCO dictionary with lists 'images' and 'annotations' in {source}; give such a file"
+        )
+    for number, person in enumerate(content["annotations"]):
+        if not isinstance(person, dict) or "image_id" not in person:
+            raise InputError(
+                f"expected a dictionary with image_id as annotation {number} of {source}; correct the file"
+            )
+    image_ids = {
+        _hashable(entry_value(image, "id", f"image {n} of {source}"), source)
+        for n, image in enumerate(content["images"])
+    }
+    image_index = {id_: n for n, id_ in enumerate(sorted(image_ids, key=lambda i: (isinstance(i, str), i)), 1)}
+    return content, source, image_index
 
 
 def load_results(results: Sequence[Json] | str | Path, annotations: Json, num_keypoints: int) -> list[Json]:
@@ -136,15 +143,15 @@ def _person(person: Json, where: str, num_keypoints: int, image_index: dict[Any,
     if box is None:
         x0, y0, x1, y1 = _extent([c for n in range(0, len(points), 3) if points[n + 2] > 0 for c in points[n : n + 3]])
         box = [x0, y0, x1 - x0, y1 - y0]
-    box = _numbers(box, where, "bbox", 4)
+    box = finite_numbers(box, where, "bbox", 4)
     area = person.get("area") or BOX_TO_AREA * box[2] * box[3]
-    if not _finite(area) or area < 0 or (area == 0 and labelled):
+    if not is_finite(area) or area < 0 or (area == 0 and labelled):
         raise InputError(
             f"expected a positive number as 'area' (square pixels of the object) of {where}, found {area!r};"
             " add it, or a 'bbox' of positive size"
         )
     return {
-        "image_id": _image(person, where, image_index),
+        "image_id": image_number(person, where, image_index),
         "keypoints": points,
         "num_keypoints": person.get("num_keypoints", labelled) if labelled else 0,
         "area": float(area),
@@ -154,20 +161,21 @@ def _person(person: Json, where: str, num_keypoints: int, image_index: dict[Any,
 
 
 def _result(entry: Json, where: str, num_keypoints: int, image_index: dict[Any, int]) -> Json:
-    score = _get(entry, "score", where)
-    if not _finite(score):
+    score = entry_value(entry, "score", where)
+    if not is_finite(score):
         raise InputError(f"expected a finite number as 'score' of {where}, found {score!r}; correct it")
     box = entry.get("bbox") or None
     return {
-        "image_id": _image(entry, where, image_index),
-        "keypoints": _triples(_get(entry, "keypoints", where), where, num_keypoints),
+        "image_id": image_number(entry, where, image_index),
+        "keypoints": _triples(entry_value(entry, "keypoints", where), where, num_keypoints),
         "score": float(score),
-        "bbox": None if box is None else _numbers(box, where, "bbox", 4),
+        "bbox": None if box is None else finite_numbers(box, where, "bbox", 4),
     }
 
 
-def _image(entry: Json, where: str, image_index: dict[Any, int]) -> int:
-    image_id = _hashable(_get(entry, "image_id", where), where)
+def image_number(entry: Json, where: str, image_index: dict[Any, int]) -> int:
+    """The number of an entry's picture."""
+    image_id = _hashable(entry_value(entry, "image_id", where), where)
     if image_id not in image_index:
         example = f", such as {next(iter(image_index))!r}" if image_index else ""
         raise InputError(
@@ -177,7 +185,8 @@ def _image(entry: Json, where: str, image_index: dict[Any, int]) -> int:
     return image_index[image_id]
 
 
-def _get(entry: Any, key: str, where: str) -> Any:
+def entry_value(entry: Any, key: str, where: str) -> Any:
+    """What an entry says under a key."""
     if not isinstance(entry, dict) or key not in entry:
         raise InputError(f"expected the key {key!r} in {where}, found none; add it")
     return entry[key]
@@ -196,23 +205,25 @@ def _triples(values: Any, where: str, num_keypoints: int) -> list[float]:
             f"expected {3 * num_keypoints} numbers (x, y, v of {num_keypoints} keypoints) as 'keypoints' of {where},"
             f" found {found}; choose the skeleton the file was made with"
         )
-    return _numbers(values, where, "keypoints", 3 * num_keypoints)
+    return finite_numbers(values, where, "keypoints", 3 * num_keypoints)
 
 
-def _numbers(values: Any, where: str, key: str, count: int) -> list[float]:
+def finite_numbers(values: Any, where: str, key: str, count: int) -> list[float]:
+    """`count` finite numbers."""
     # The usual case first, without a Python function for each of a file's hundreds of thousands of numbers.
     if type(values) is list and len(values) == count and set(map(type, values)) <= _PLAIN:
         with contextlib.suppress(OverflowError):  # a whole number beyond floating point
             plain = [float(value) for value in values]
             if all(map(math.isfinite, plain)):
                 return plain
-    if not isinstance(values, Sequence) or len(values) != count or not all(map(_finite, values)):
-        wrong = next((v for v in values if not _finite(v)), values) if isinstance(values, Sequence) else values
+    if not isinstance(values, Sequence) or len(values) != count or not all(map(is_finite, values)):
+        wrong = next((v for v in values if not is_finite(v)), values) if isinstance(values, Sequence) else values
         raise InputError(f"expected {count} finite numbers as {key!r} of {where}, found {wrong!r}; correct them")
     return [float(value) for value in values]
 
 
-def _finite(value: Any) -> TypeGuard[float | int]:
+def is_finite(value: Any) -> TypeGuard[float | int]:
+    """Whether a value is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from poserior.report.components import components_lead, components_sections
 from poserior.report.confidence import confidence_lead, confidence_sections
 from poserior.report.joints import flow_lead, flow_sections
 from poserior.report.laws import density_lead, density_sections
@@ -17,6 +18,7 @@ _SUBJECTS: dict[str, tuple[str, Callable[[Any], str], Callable[[Any], list[Secti
     "density": ("The law of the errors", density_lead, density_sections),
     "flow": ("One law for all keypoints?", flow_lead, flow_sections),
     "confidence": ("Does the confidence fall with the accuracy?", confidence_lead, confidence_sections),
+    "components": ("What each component is for", components_lead, components_sections),
 }
 
 
@@ -29,8 +31,9 @@ def write_analysis(subject: str, results: Mapping[str, Any], output: Path, facts
     """Write the page of one subject.
 
     Args:
-        subject: "occlusion", "truncation", "density", "flow" or "confidence".
-        results: run name to what the function of that name in `poserior.analyses` gave (flow: `joint_errors`).
+        subject: "occlusion", "truncation", "density", "flow", "confidence" or "components".
+        results: run name to what the function of that name in `poserior.analyses` gave (flow: `joint_errors`,
+            components: `describe_components`).
         output: the file to write; its folder is made.
         facts: what a reader needs to repeat it.
 

@@ -1,7 +1,6 @@
 """What happens beside the steps: averaged weights, the log, the progress bar."""
 
 import csv
-import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,12 @@ from torch import Tensor
 from tqdm import tqdm
 from typing_extensions import override
 
-from poserior.models import Regressor
-from poserior.training.module import PoseModule
+from poserior.training.loop import LoopModule
 from poserior.whole_files import replacing
 
 
-def _model(module: pl.LightningModule) -> Regressor:
-    assert isinstance(module, PoseModule)
+def _model(module: pl.LightningModule) -> torch.nn.Module:
+    assert isinstance(module, LoopModule)
     return module.model
 
 
@@ -91,15 +89,17 @@ class Ema(pl.Callback):
 class Log(pl.Callback):
     """`log.csv`: a line per epoch. The lines travel in the checkpoint, so a resumed run's log has each epoch once."""
 
-    columns = ("epoch", "step", "minutes", "lr", "train_loss", "val_nll", "val_error", "val_nll_px", "val_sd_px")
+    columns = ("epoch", "step", "minutes", "lr", "train_loss")
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._validated: tuple[str, ...] = ()
         self.rows: list[dict[str, float]] = []
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        assert isinstance(pl_module, PoseModule)
+        assert isinstance(pl_module, LoopModule)
+        self._validated = tuple(pl_module.columns)
         seen = {name: float(value) for name, value in trainer.callback_metrics.items()}
         row = {
             "epoch": trainer.current_epoch + 1,
@@ -109,7 +109,7 @@ class Log(pl.Callback):
             "train_loss": pl_module.mean_train_loss(),
         }
         validated = (trainer.current_epoch + 1) % pl_module.budget.validate_every == 0 or trainer.should_stop
-        values = {name: seen[name] for name in self.columns if name.startswith("val") and name in seen}
+        values = {name: seen[name] for name in self._validated if name in seen}
         self.rows.append(row | (values if validated else {}))
         if trainer.is_global_zero:
             self.write()
@@ -117,7 +117,7 @@ class Log(pl.Callback):
     def write(self) -> None:
         """The whole log anew, under a temporary name first."""
         with replacing(self.path) as file:
-            writer = csv.DictWriter(file, self.columns)
+            writer = csv.DictWriter(file, (*self.columns, *self._validated))
             writer.writeheader()
             writer.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in self.rows)
 
@@ -143,13 +143,13 @@ class Progress(pl.Callback):
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        assert isinstance(pl_module, PoseModule)
+        assert isinstance(pl_module, LoopModule)
         if not trainer.is_global_zero:
             return
         minutes = pl_module.budget.minutes
         total = round(60 * minutes) if minutes else int(trainer.estimated_stepping_batches)
-        if trainer.limit_val_batches:
-            tqdm.write(explain_nll(pl_module.image_size), file=sys.stderr)
+        if trainer.limit_val_batches and pl_module.explain():
+            tqdm.write(pl_module.explain(), file=sys.stderr)
         self._bar = tqdm(total=total, desc=self.title, unit="s" if minutes else "step", dynamic_ncols=True)
         self._move(trainer, pl_module)
 
@@ -162,18 +162,12 @@ class Progress(pl.Callback):
         self._move(trainer, pl_module)
 
     def _move(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        assert isinstance(pl_module, PoseModule)
+        assert isinstance(pl_module, LoopModule)
         if self._bar is None:
             return
         done = pl_module.seconds if pl_module.budget.minutes else trainer.global_step
         seen = trainer.callback_metrics
-        names = {
-            "loss": "train_loss_step",
-            "val nll": "val_nll",
-            "val sd px": "val_sd_px",
-            "val error px": "val_error",
-        }
-        shown = {label: f"{float(seen[name]):.2f}" for label, name in names.items() if name in seen}
+        shown = {label: f"{float(seen[name]):.2f}" for label, name in pl_module.shown.items() if name in seen}
         self._bar.set_postfix({"epoch": trainer.current_epoch + 1, **shown}, refresh=False)
         self._bar.update(min(int(done), int(self._bar.total or 0)) - self._bar.n)
 
@@ -190,19 +184,3 @@ class Progress(pl.Callback):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-
-
-def explain_nll(image_size: tuple[int, int]) -> str:
-    """What the validation's number means, in two lines for the reader of a log.
-
-    >>> print(explain_nll((256, 192)))
-    val nll: nats per keypoint in crop-normalised units; lower is better, negative is normal (a density can exceed 1).
-    In pixels of the 256 x 192 crop it is val nll + 10.8: a val nll of -5.2 is as sharp as a round Gaussian of sd 4 px.
-    """
-    shift = math.log(image_size[0] * image_size[1])
-    example = math.log(2 * math.pi * math.e * 4.0**2) - shift
-    return (
-        "val nll: nats per keypoint in crop-normalised units; lower is better, negative is normal (a density can exceed"
-        f" 1).\nIn pixels of the {image_size[0]} x {image_size[1]} crop it is val nll + {shift:.1f}:"
-        f" a val nll of {example:.1f} is as sharp as a round Gaussian of sd 4 px."
-    )

@@ -13,7 +13,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from poserior.errors import InputError
-from poserior.models import ModelSpec
+from poserior.skeletons import Skeleton
 from poserior.training.config import Checkpoint
 from poserior.whole_files import write_bytes
 
@@ -25,12 +25,13 @@ class WholeFile(TorchCheckpointIO):
     """Checkpoints as files under a temporary name first, on the disk before they get their own.
 
     Args:
-        spec: what the run trains; goes into the file and is compared with it.
+        skeleton: whose keypoints the run learns, if any; goes into the file and is compared with it.
         weights: names and values of the module's weights; a checkpoint with others is refused.
     """
 
-    def __init__(self, spec: ModelSpec, weights: Mapping[str, Tensor]) -> None:
-        self.skeleton = {"name": spec.skeleton.name, "keypoints": list(spec.skeleton.keypoints)}
+    def __init__(self, skeleton: Skeleton | None, weights: Mapping[str, Tensor]) -> None:
+        name, keypoints = ("none", ()) if skeleton is None else (skeleton.name, skeleton.keypoints)
+        self.skeleton: dict[str, Any] = {"name": name, "keypoints": list(keypoints)}
         self.shapes = {name: tuple(value.shape) for name, value in weights.items()}
 
     @override

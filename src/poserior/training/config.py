@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 
 from poserior.errors import InputError
 
 
-def _require(holds: bool, name: str, expected: str, found: object) -> None:
+def require(holds: bool, name: str, expected: str, found: object) -> None:
+    """Raise InputError where a value of the configuration cannot be."""
     if not holds:
         raise InputError(f"expected {name} {expected}, found {found}; change it in the configuration")
 
@@ -68,15 +69,13 @@ class Optimiser:
     accumulate: int = 1
 
     def __post_init__(self) -> None:
-        _require(self.lr > 0, "optimiser.lr", "above 0", self.lr)
-        _require(self.loss_weight > 0, "optimiser.loss_weight", "above 0", self.loss_weight)
-        _require(self.accumulate >= 1, "optimiser.accumulate", "at least 1", self.accumulate)
-        _require(0 <= self.ema < 1, "optimiser.ema", "in [0, 1)", self.ema)
+        require(self.lr > 0, "optimiser.lr", "above 0", self.lr)
+        require(self.loss_weight > 0, "optimiser.loss_weight", "above 0", self.loss_weight)
+        require(self.accumulate >= 1, "optimiser.accumulate", "at least 1", self.accumulate)
+        require(0 <= self.ema < 1, "optimiser.ema", "in [0, 1)", self.ema)
         for name in ("weight_decay", "clip", "warmup"):
-            _require(getattr(self, name) >= 0, f"optimiser.{name}", "not negative", getattr(self, name))
-        _require(
-            all(0 < m < 1 for m in self.milestones), "optimiser.milestones", "fractions in (0, 1)", self.milestones
-        )
+            require(getattr(self, name) >= 0, f"optimiser.{name}", "not negative", getattr(self, name))
+        require(all(0 < m < 1 for m in self.milestones), "optimiser.milestones", "fractions in (0, 1)", self.milestones)
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,9 @@ class Budget:
     validate_every: int = 1
 
     def __post_init__(self) -> None:
-        _require(self.epochs >= 1, "budget.epochs", "at least 1", self.epochs)
-        _require(self.minutes is None or self.minutes > 0, "budget.minutes", "above 0", self.minutes)
-        _require(self.validate_every >= 1, "budget.validate_every", "at least 1", self.validate_every)
+        require(self.epochs >= 1, "budget.epochs", "at least 1", self.epochs)
+        require(self.minutes is None or self.minutes > 0, "budget.minutes", "above 0", self.minutes)
+        require(self.validate_every >= 1, "budget.validate_every", "at least 1", self.validate_every)
 
 
 @dataclass(frozen=True)
@@ -112,8 +111,8 @@ class Checkpoint:
     minutes: float | None = 10.0
 
     def __post_init__(self) -> None:
-        _require(self.steps is None or self.steps >= 1, "checkpoint.steps", "at least 1", self.steps)
-        _require(self.minutes is None or self.minutes >= 0, "checkpoint.minutes", "not negative", self.minutes)
+        require(self.steps is None or self.steps >= 1, "checkpoint.steps", "at least 1", self.steps)
+        require(self.minutes is None or self.minutes >= 0, "checkpoint.minutes", "not negative", self.minutes)
 
 
 @dataclass(frozen=True)
@@ -131,8 +130,8 @@ class Loader:
     augment: bool = True
 
     def __post_init__(self) -> None:
-        _require(self.batch_size >= 1, "loader.batch_size", "at least 1", self.batch_size)
-        _require(self.workers >= 0, "loader.workers", "not negative", self.workers)
+        require(self.batch_size >= 1, "loader.batch_size", "at least 1", self.batch_size)
+        require(self.workers >= 0, "loader.workers", "not negative", self.workers)
 
 
 @dataclass(frozen=True)
@@ -152,6 +151,52 @@ class Hardware:
     nodes: int = 1
     strategy: str = "auto"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+
+
+RECORDS: dict[str, Any] = {
+    record.__name__.lower(): record for record in (Optimiser, Budget, Checkpoint, Loader, Hardware)
+}
+"""What every run's configuration has of these, by its key."""
+
+
+@runtime_checkable
+class RunConfig(Protocol):
+    """What every training run is told, whatever it trains."""
+
+    @property
+    def optimiser(self) -> Optimiser:
+        """See `Optimiser`."""
+
+    @property
+    def budget(self) -> Budget:
+        """See `Budget`."""
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """See `Checkpoint`."""
+
+    @property
+    def loader(self) -> Loader:
+        """See `Loader`."""
+
+    @property
+    def hardware(self) -> Hardware:
+        """See `Hardware`."""
+
+    @property
+    def seed(self) -> int:
+        """Of everything random."""
+
+    @property
+    def tensorboard(self) -> bool | None:
+        """Write TensorBoard's event files; None where it is installed."""
+
+    @property
+    def logger(self) -> Part | None:
+        """A Lightning logger besides."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as `config.yaml` has them."""
 
 
 @dataclass(frozen=True)
@@ -195,8 +240,8 @@ class Config:
     logger: Part | None = None
 
     def __post_init__(self) -> None:
-        _require(min(self.image_size) >= 8, "image_size", "two sides of at least 8 pixels", list(self.image_size))
-        _require(self.box_padding > 0, "box_padding", "above 0", self.box_padding)
+        require(min(self.image_size) >= 8, "image_size", "two sides of at least 8 pixels", list(self.image_size))
+        require(self.box_padding > 0, "box_padding", "above 0", self.box_padding)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `config.yaml` has them."""
@@ -205,14 +250,7 @@ class Config:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Config":
         """The record that `to_dict` came from."""
-        records = {
-            "backbone": Backbone,
-            "optimiser": Optimiser,
-            "budget": Budget,
-            "checkpoint": Checkpoint,
-            "loader": Loader,
-            "hardware": Hardware,
-        }
+        records = {"backbone": Backbone, **RECORDS}
         built = {key: record(**values[key]) for key, record in records.items() if key in values}
         size = {"image_size": tuple(values["image_size"])} if "image_size" in values else {}
         return cls(**{**values, **built, **size})

@@ -1,8 +1,8 @@
 """Data sets to batches: crops, order and workers."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import cv2
 import lightning.pytorch as pl
@@ -18,19 +18,41 @@ from poserior.errors import InputError
 from poserior.structures import Target
 from poserior.training.config import Loader
 
+Record = TypeVar("Record")
 
-def to_device(target: Target, device: torch.device | str) -> Target:
-    """The same target with its tensors on another device (MPS, which has no float64, gets float32)."""
+
+@runtime_checkable
+class Items(Protocol):
+    """What batches are made of: a data set whose random changes depend on the epoch."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose random changes are drawn."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw anew."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def __getitem__(self, index: int) -> Any:
+        """One of them."""
+
+
+def to_device(record: Record, device: torch.device | str) -> Record:
+    """The same record with its tensors on another device (MPS, which has no float64, gets float32)."""
 
     def move(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: move(entry) for key, entry in value.items()}
         if not isinstance(value, Tensor):
             return value
         if torch.device(device).type == "mps" and value.dtype == torch.float64:
             value = value.float()
         return value.to(device, non_blocking=True)
 
-    fields = {field.name: move(getattr(target, field.name)) for field in dataclasses.fields(target)}
-    return Target(**fields)
+    fields = dataclasses.fields(record)  # type: ignore[arg-type]  # a dataclass, which no type says
+    return type(record)(**{field.name: move(getattr(record, field.name)) for field in fields})
 
 
 class Order(Sampler[int]):
@@ -51,7 +73,7 @@ class Order(Sampler[int]):
 
     def __init__(
         self,
-        crops: transforms.Cropped,
+        crops: Items,
         shuffle: bool,
         seed: int = 0,
         rank: int = 0,
@@ -121,44 +143,24 @@ class ResumableLoader(DataLoader[Any]):
         self._batch -= batches
 
 
-class Data(pl.LightningDataModule):
-    """The batches of one run.
+class Batches(pl.LightningDataModule):
+    """The batches of one run, whatever they are made of.
 
     Args:
-        train: the people to learn from.
-        val: the people to check on; None for no validation.
-        image_size: the crops' ``(H, W)``.
-        box_padding: how much larger than a person's box the crop is.
-        loader: batch size, workers, and whether to augment.
-        augment: values of `transforms.Augment` that differ from its defaults.
-        seed: of order and augmentation.
+        train: what to learn from.
+        val: what to check on; None for no validation.
+        loader: batch size and workers.
+        collate: a list of items to a batch.
+        seed: of the order.
     """
 
     def __init__(
-        self,
-        train: KeypointDataset,
-        val: KeypointDataset | None,
-        image_size: tuple[int, int],
-        box_padding: float,
-        loader: Loader,
-        augment: Mapping[str, float] | None = None,
-        seed: int = 0,
+        self, train: Items, val: Items | None, loader: Loader, collate: Callable[[list[Any]], Any], seed: int = 0
     ) -> None:
         super().__init__()
-        if len(train) == 0:
-            raise InputError("expected people to learn from, found an empty training set; correct its arguments")
-        if val is not None and val.skeleton != train.skeleton:
-            raise InputError(
-                f"expected one skeleton for training and validation, found {train.skeleton.name!r} and"
-                f" {val.skeleton.name!r}; choose data sets that agree"
-            )
-        chosen = transforms.Augment(**(augment or {})) if loader.augment else None
-        self.loader, self.seed = loader, seed
+        self.train, self.val, self.loader, self.collate, self.seed = train, val, loader, collate, seed
         self._batches_to_learn: DataLoader[Any] | None = None
         self._resumed: dict[str, Any] | None = None
-        self.train = transforms.Cropped(train, transforms.TopDown(image_size, box_padding, chosen), seed)
-        plain = transforms.TopDown(image_size, box_padding)
-        self.val = transforms.Cropped(val, plain) if val is not None and len(val) else None
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Shuffled; a last batch that is not full is left out, unless it is the only one."""
@@ -182,18 +184,11 @@ class Data(pl.LightningDataModule):
         """In order, complete."""
         return [] if self.val is None else self._batches(self.val, train=False, drop_last=False)
 
-    def own_people(self, batch_idx: int, count: int) -> int:
-        """How many of the validation batch's `count` people are this process's own, and no filling at its end."""
+    def own_items(self, batch_idx: int, count: int) -> int:
+        """How many of the validation batch's `count` items are this process's own, and no filling at its end."""
         assert self.val is not None
         order = Order(self.val, False, self.seed, *self._place)
         return order.own(batch_idx * self.loader.batch_size, count)
-
-    @override
-    def transfer_batch_to_device(
-        self, batch: tuple[Tensor, Target], device: torch.device, dataloader_idx: int
-    ) -> tuple[Tensor, Target]:
-        images, target = batch
-        return images.to(device, non_blocking=True), to_device(target, device)
 
     @property
     def _place(self) -> tuple[int, int]:
@@ -203,21 +198,69 @@ class Data(pl.LightningDataModule):
     def _world(self) -> int:
         return self._place[1]
 
-    def _batches(self, crops: transforms.Cropped, train: bool, drop_last: bool) -> DataLoader[Any]:
+    def _batches(self, items: Items, train: bool, drop_last: bool) -> DataLoader[Any]:
         kind = ResumableLoader if train else DataLoader
-        workers = min(self.loader.workers, -(-len(crops) // self.loader.batch_size))
+        workers = min(self.loader.workers, -(-len(items) // self.loader.batch_size))
         return kind(
-            crops,
+            items,  # type: ignore[arg-type]  # torch's own class, of which nothing but these methods is asked
             batch_size=self.loader.batch_size,
-            sampler=Order(crops, train, self.seed, *self._place, cut=drop_last),
+            sampler=Order(items, train, self.seed, *self._place, cut=drop_last),
             generator=torch.Generator().manual_seed(self.seed),  # not the global one, which the model draws from
             num_workers=workers,
-            collate_fn=transforms.collate,
+            collate_fn=self.collate,
             drop_last=drop_last,
             pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
             worker_init_fn=_one_thread,
             persistent_workers=workers > 0,
         )
+
+
+class Data(Batches):
+    """The crops of one run's people in batches.
+
+    Args:
+        train: the people to learn from.
+        val: the people to check on; None for no validation.
+        image_size: the crops' ``(H, W)``.
+        box_padding: how much larger than a person's box the crop is.
+        loader: batch size, workers, and whether to augment.
+        augment: values of `transforms.Augment` that differ from its defaults.
+        seed: of order and augmentation.
+    """
+
+    def __init__(
+        self,
+        train: KeypointDataset,
+        val: KeypointDataset | None,
+        image_size: tuple[int, int],
+        box_padding: float,
+        loader: Loader,
+        augment: Mapping[str, float] | None = None,
+        seed: int = 0,
+    ) -> None:
+        if len(train) == 0:
+            raise InputError("expected people to learn from, found an empty training set; correct its arguments")
+        if val is not None and val.skeleton != train.skeleton:
+            raise InputError(
+                f"expected one skeleton for training and validation, found {train.skeleton.name!r} and"
+                f" {val.skeleton.name!r}; choose data sets that agree"
+            )
+        chosen = transforms.Augment(**(augment or {})) if loader.augment else None
+        plain = transforms.TopDown(image_size, box_padding)
+        super().__init__(
+            transforms.Cropped(train, transforms.TopDown(image_size, box_padding, chosen), seed),
+            transforms.Cropped(val, plain) if val is not None and len(val) else None,
+            loader,
+            transforms.collate,
+            seed,
+        )
+
+    @override
+    def transfer_batch_to_device(
+        self, batch: tuple[Tensor, Target], device: torch.device, dataloader_idx: int
+    ) -> tuple[Tensor, Target]:
+        images, target = batch
+        return images.to(device, non_blocking=True), to_device(target, device)
 
 
 def _one_thread(_worker: int) -> None:

@@ -9,11 +9,11 @@ import lightning.pytorch.loggers as known
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from poserior.errors import InputError
-from poserior.training.config import Config, Part
+from poserior.training.config import Part, RunConfig
 from poserior.training.parts import build
 
 
-def loggers(config: Config, output: Path) -> list[Logger]:
+def loggers(config: RunConfig, output: Path) -> list[Logger]:
     """TensorBoard's event files if told so, or if not told otherwise and it is installed; and the configured logger.
 
     Raises:

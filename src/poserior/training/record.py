@@ -8,7 +8,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,12 +16,11 @@ from typing import Any
 
 import torch
 
-from poserior.datasets import KeypointDataset
 from poserior.outputs import write_json
-from poserior.training.config import Config
+from poserior.training.config import RunConfig
 from poserior.whole_files import write_bytes
 
-README = """A training run of Poserior.
+CROPS = """A training run of Poserior.
 
 config.yaml         the configuration with every default; trains the same again with poserior train --config
 run.json            where, when and with which versions and data it was trained, and how it ended
@@ -40,16 +39,36 @@ broken/             there only if a loss was no finite number: who was to blame,
 Beside them other commands leave their results: metrics.json (evaluate), ...
 """
 
+SCENES = """A training run of Poserior: a one-stage network.
+
+config.yaml         the configuration with every default; trains the same again with poserior train --config
+run.json            where, when and with which versions and data it was trained, and how it ended
+log.csv             a line per epoch: epoch, optimiser steps, minutes, learning rate, losses
+  train_loss        the weighted sum of the losses; mean over pictures
+  val_loss          the same over the validation pictures; its parts, unweighted, follow: val_centre, val_offset, ...
+  val_nll           nats per labelled keypoint (per box without keypoints), of places in cells, by the densities in the
+                    objects' own cells
+last.ckpt           everything that --resume needs; may be deleted after the end
+model.yaml          the finished model: network, head, categories, skeleton, size of the pictures
+model.safetensors   its weights (averaged ones where optimiser.ema is set)
+tensorboard/        the same numbers for TensorBoard, where it is installed
+broken/             there only if a loss was no finite number: which picture was to blame, and the state before
+
+Beside them other commands leave their results: metrics.json (evaluate), ...
+"""
+
 
 class RunRecord:
     """`run.json`: its list `starts` has an entry for the first start and for every resume.
 
     Args:
         output: the run's folder.
+        readme: what each file in it is.
+        noun: what its data sets have many of.
     """
 
-    def __init__(self, output: Path) -> None:
-        self.path = output / "run.json"
+    def __init__(self, output: Path, readme: str, noun: str = "people") -> None:
+        self.path, self.readme, self.noun = output / "run.json", readme, noun
         self.content: dict[str, Any] = {"format_version": 1, "starts": []}
         if self.path.exists():
             try:
@@ -58,13 +77,13 @@ class RunRecord:
             except (ValueError, KeyError, TypeError):
                 pass  # written by somebody else; nothing depends on it
 
-    def start(self, config: Config, skeleton: str, data: Mapping[str, KeypointDataset | None]) -> None:
+    def start(self, config: RunConfig, skeleton: str | None, data: Mapping[str, Sized | None]) -> None:
         """Note a start, and write `README.txt`."""
-        described = {role: None if people is None else describe_data(people) for role, people in data.items()}
+        described = {role: None if items is None else describe_data(items, self.noun) for role, items in data.items()}
         self.content |= {"skeleton": skeleton, "seed": config.seed, "data": described}
         self.content["starts"].append({"started": _now(), "ended": None, "status": "running", **environment(config)})
         self._write()
-        write_bytes(self.path.with_name("README.txt"), README.encode())
+        write_bytes(self.path.with_name("README.txt"), self.readme.encode())
 
     def end(self, status: str, **facts: Any) -> None:
         """Note how it ended: a run without an end was killed."""
@@ -75,7 +94,7 @@ class RunRecord:
         write_json(self.path, self.content)
 
 
-def environment(config: Config) -> dict[str, Any]:
+def environment(config: RunConfig) -> dict[str, Any]:
     """Versions, hardware and the command line."""
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
@@ -91,10 +110,10 @@ def environment(config: Config) -> dict[str, Any]:
     }
 
 
-def describe_data(people: KeypointDataset) -> dict[str, Any]:
-    """How many people, of which kind, and of their annotation file the SHA-256."""
-    file = getattr(people, "annotation_file", None)
-    facts: dict[str, Any] = {"class": type(people).__name__, "people": len(people)}
+def describe_data(items: Sized, noun: str = "people") -> dict[str, Any]:
+    """How many people or pictures, of which kind, and of their annotation file the SHA-256."""
+    file = getattr(items, "annotation_file", None)
+    facts: dict[str, Any] = {"class": type(items).__name__, noun: len(items)}
     if file is not None and Path(file).is_file():
         with Path(file).open("rb") as stream:
             facts |= {"annotation_file": str(file), "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}

@@ -1,35 +1,23 @@
 """One training run: from a `Config` to a folder with the model in it."""
 
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-import yaml
 
 from poserior.datasets import KeypointDataset
 from poserior.errors import InputError
 from poserior.models import ModelSpec, Regressor, build_model, load_model, save_model
 from poserior.skeletons import Skeleton
-from poserior.training.callbacks import Ema, Log, Progress
-from poserior.training.checkpoint import LastCheckpoint, WholeFile
 from poserior.training.config import Config, Part
 from poserior.training.data import Data
-from poserior.training.loggers import loggers
+from poserior.training.fit import Run, fit
+from poserior.training.folder import check_folder, is_first_process
 from poserior.training.module import PoseModule
 from poserior.training.parts import build
-from poserior.training.quiet import quiet
-from poserior.training.record import RunRecord
-from poserior.training.watch import Watch
-from poserior.whole_files import write_bytes
-
-# What may differ between the two parts of a resumed run.
-_FREE_TO_CHANGE = {"budget", "checkpoint", "hardware", "logger", "tensorboard"}
+from poserior.training.record import CROPS
 
 
 def train(
@@ -79,61 +67,15 @@ def train(
         warm_start(model, config.warm_start)
     model.backbone.to(memory_format=torch.channels_last)
     module = PoseModule(model, config.image_size, config.optimiser, config.budget)
-    last = output / "last.ckpt"
-    continued = last if resume and last.exists() else None
-    with quiet(), _noted(config, output, resume, train_people, val_people):
-        bars: list[pl.Callback] = [Progress(title or spec.head["class_path"])] if progress else []
-        trainer = _trainer(config, output, bars, batches.val is not None, WholeFile(spec, module.state_dict()))
-        before = _written(last)
-        _fit(trainer, module, batches, continued)
-        # a finished run that is resumed keeps its model as it is: it may have been calibrated since
-        done_before = continued is not None and before == _written(last) and (output / "model.safetensors").exists()
-        if trainer.is_global_zero and not done_before:
-            model.backbone.to(memory_format=torch.contiguous_format)
-            save_model(model.cpu().eval(), spec, output)
+
+    def save() -> None:
+        model.backbone.to(memory_format=torch.contiguous_format)
+        save_model(model.cpu().eval(), spec, output)
+
+    sets = {"train": train_people, "val": val_people}
+    run = Run(config, output, module, batches, train_people.skeleton, sets, CROPS, save)
+    fit(run, resume, (title or spec.head["class_path"]) if progress else None)
     return output
-
-
-@contextmanager
-def _noted(
-    config: Config, output: Path, resume: bool, train_people: KeypointDataset, val_people: KeypointDataset | None
-) -> Iterator[None]:
-    """Claims the folder, and tells its `run.json` when the block begins and how it ends."""
-    claim(output, config, resume)
-    if not is_first_process():
-        yield
-        return
-    record = RunRecord(output)
-    record.start(config, train_people.skeleton.name, {"train": train_people, "val": val_people})
-    status, facts = "failed", {}
-    try:
-        yield
-        status = "finished"
-    except KeyboardInterrupt:
-        status = "stopped"
-        raise
-    except Exception as error:
-        facts = {"reason": str(error) or type(error).__name__}
-        raise
-    finally:
-        with suppress(OSError, InputError):  # the disk that ended the run may refuse this, too
-            record.end(status, **facts)
-
-
-def _written(path: Path) -> int | None:
-    return path.stat().st_mtime_ns if path.exists() else None
-
-
-def _fit(trainer: pl.Trainer, module: PoseModule, batches: Data, checkpoint: Path | None) -> None:
-    """Fit; Ctrl-C stays a KeyboardInterrupt, which Lightning makes a SystemExit and switches off for what follows."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        trainer.fit(module, datamodule=batches, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit:
-        if not trainer.interrupted:
-            raise
-        signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from None
 
 
 def model_spec(config: Config, skeleton: Skeleton) -> ModelSpec:
@@ -177,94 +119,3 @@ def warm_start(model: Regressor, run: str | Path) -> None:
 def people(part: Part | None, role: str) -> Any:
     """The data set that a configuration's `train_data` or `val_data` describes; None for None."""
     return None if part is None else build(part, KeypointDataset, role)  # type: ignore[type-abstract]
-
-
-def _trainer(
-    config: Config, output: Path, bars: list[pl.Callback], validates: bool, checkpoints: WholeFile
-) -> pl.Trainer:
-    hardware, optimiser = config.hardware, config.optimiser
-    callbacks: list[pl.Callback] = [Ema(optimiser.ema)] if optimiser.ema else []
-    callbacks += [
-        Watch(output / "broken", gradients=hardware.precision != "16-mixed"),
-        Log(output / "log.csv"),
-        LastCheckpoint(output / "last.ckpt", config.checkpoint),
-        *bars,
-    ]
-    return pl.Trainer(
-        accelerator=hardware.accelerator,
-        devices=hardware.devices,
-        num_nodes=hardware.nodes,
-        strategy=hardware.strategy,
-        precision=hardware.precision,
-        max_epochs=-1 if config.budget.minutes is not None else config.budget.epochs,
-        check_val_every_n_epoch=config.budget.validate_every,
-        limit_val_batches=None if validates else 0,
-        accumulate_grad_batches=optimiser.accumulate,
-        gradient_clip_val=optimiser.clip or None,
-        callbacks=callbacks,
-        plugins=[checkpoints],
-        logger=loggers(config, output),
-        default_root_dir=output,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-
-
-def is_first_process() -> bool:
-    """Whether this is the one process, or of several the one that writes; known before Lightning starts."""
-    names = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
-    return all(os.environ.get(name, "0") == "0" for name in names)
-
-
-def check_folder(output: Path, config: Config, resume: bool) -> None:
-    """Make sure that no other run's results are mixed with this one's.
-
-    Raises:
-        InputError: the folder holds a run or a model and `resume` is off, or that run's configuration is another.
-    """
-    path = output / "config.yaml"
-    if output.exists() and not output.is_dir():
-        raise InputError(f"expected a folder at {output}, found a file; choose another --output")
-    if not path.exists():
-        other = [name for name in ("last.ckpt", "model.yaml", "model.safetensors") if (output / name).exists()]
-        if other:
-            raise InputError(f"expected an empty output folder, found {other[0]} in {output}; choose another --output")
-        return
-    if not resume:
-        raise InputError(
-            f"expected an empty output folder, found a run in {output}; choose another --output, or continue"
-            " that run with --resume"
-        )
-    before, now = _read_config(path), config.to_dict()
-    differs = sorted(key for key in now if key not in _FREE_TO_CHANGE and now[key] != before.get(key))
-    if differs:
-        raise InputError(
-            f"expected the configuration of the run in {output} to resume it, found other values of"
-            f" {', '.join(differs)}; restore them, or start a new run in another folder"
-        )
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        content = None
-    if not isinstance(content, dict):
-        raise InputError(f"expected a run's configuration in {path}, found something else; choose another --output")
-    return content
-
-
-def claim(output: Path, config: Config, resume: bool) -> None:
-    """Write ``config.yaml`` where `check_folder` agrees; of several processes the first alone does.
-
-    Raises:
-        InputError: see there.
-    """
-    if not is_first_process():
-        return
-    check_folder(output, config, resume)
-    text = yaml.safe_dump(config.to_dict(), sort_keys=False, allow_unicode=True)
-    write_bytes(output / "config.yaml", text.encode())

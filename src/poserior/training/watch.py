@@ -1,4 +1,4 @@
-"""Loss and gradient watched: the first that is no finite number ends the run, and the people to blame are named."""
+"""Loss and gradient watched: the first that is no finite number ends the run, and who is to blame is named."""
 
 from pathlib import Path
 from typing import Any, NoReturn
@@ -9,22 +9,19 @@ from torch import Tensor
 from typing_extensions import override
 
 from poserior.errors import InputError
-from poserior.geometry import box_area
-from poserior.models import VISIBILITY_WEIGHT, Regressor
 from poserior.outputs import write_json
-from poserior.structures import Target
 from poserior.training.data import ResumableLoader
-from poserior.training.module import Batch, PoseModule, gather, prepare_images
+from poserior.training.loop import LoopModule, gather
 from poserior.training.randomness import random_states, set_random_states
 
-_NAMED = 5  # people in the message; the file has all
+_NAMED = 5  # of them in the message; the file has all
 
 
 class Watch(pl.Callback):
     """Stops before the optimiser takes a step along a loss or gradient that is not finite.
 
-    Then ``broken/step_N/`` tells everything: ``people.json``, each person of the step's batches with their own loss,
-    and ``before.ckpt``, the exact state before the step, which can take the place of ``last.ckpt``.
+    Then ``broken/step_N/`` tells everything: ``people.json`` (or ``pictures.json``), each of the step's batches with
+    their own loss, and ``before.ckpt``, the exact state before the step, which can take the place of ``last.ckpt``.
 
     Args:
         folder: where ``step_N`` is made.
@@ -33,7 +30,7 @@ class Watch(pl.Callback):
 
     def __init__(self, folder: Path, gradients: bool = True) -> None:
         self.folder, self.gradients = folder, gradients
-        self._batches: list[Batch] = []
+        self._batches: list[Any] = []
         self._stepping = False
         self._losses: list[Tensor] = []
 
@@ -41,7 +38,7 @@ class Watch(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        assert isinstance(pl_module, PoseModule)
+        assert isinstance(pl_module, LoopModule)
         if not self._batches:  # the first one of those whose gradients make the next step
             self._buffers = [buffer.clone() for buffer in pl_module.buffers()]
             self._random, self._sums = random_states(pl_module.device), pl_module.train_sums.clone()
@@ -55,7 +52,7 @@ class Watch(pl.Callback):
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        assert isinstance(pl_module, PoseModule)
+        assert isinstance(pl_module, LoopModule)
         self._stepping = True
         found = [parameter.grad for parameter in pl_module.parameters() if parameter.grad is not None]
         loss = torch.stack(self._losses).sum()
@@ -73,12 +70,12 @@ class Watch(pl.Callback):
         if self._stepping:
             self._batches, self._losses, self._stepping = [], [], False
 
-    def _stop(self, trainer: pl.Trainer, module: PoseModule) -> NoReturn:
+    def _stop(self, trainer: pl.Trainer, module: LoopModule) -> NoReturn:
         self._go_back(module)
         whole = all(bool(parameter.isfinite().all()) for parameter in module.parameters())
-        people = [entry for batch in self._batches for entry in losses_by_person(module.model, batch)]
+        entries = [entry for batch in self._batches for entry in module.losses_by_item(batch)]
         self._go_back(module)
-        everybody = [entry for share in gather(people, trainer.world_size) for entry in share]
+        everybody = [entry for share in gather(entries, trainer.world_size) for entry in share]
         folder = self.folder / f"step_{trainer.global_step}"
         folder.mkdir(parents=True, exist_ok=True)
         self._rewind(trainer)
@@ -87,11 +84,11 @@ class Watch(pl.Callback):
         if trainer.is_global_zero:
             rate = float(trainer.optimizers[0].param_groups[0]["lr"])
             facts = {"step": trainer.global_step, "epoch": trainer.current_epoch + 1, "learning_rate": rate}
-            content = {**facts, "weights_finite": whole, "to_blame": len(blamed), "people": everybody}
-            write_json(folder / "people.json", content)
-        raise InputError(_sentence(blamed, len(everybody), trainer.global_step, folder))
+            content = {**facts, "weights_finite": whole, "to_blame": len(blamed), module.noun: everybody}
+            write_json(folder / f"{module.noun}.json", content)
+        raise InputError(_sentence(blamed, len(everybody), module.noun, trainer.global_step, folder))
 
-    def _go_back(self, module: PoseModule) -> None:
+    def _go_back(self, module: LoopModule) -> None:
         """Undo what the step's forward passes did: running statistics, random draws, the epoch's mean loss."""
         with torch.no_grad():
             for buffer, before in zip(module.buffers(), self._buffers, strict=True):
@@ -109,52 +106,22 @@ class Watch(pl.Callback):
             loader.rewind(len(self._batches))
 
 
-def losses_by_person(model: Regressor, batch: Batch) -> list[dict[str, Any]]:
-    """Each person of a batch: ids, their part of the loss, and whether that and its gradient are finite.
-
-    The network sees the batch as a whole, as in training, where normalisation ties people together; a label's fault
-    stays with its person all the same.
-    """
-    images, target = batch
-    features = model.backbone(prepare_images(images))
-    pose = model.head.labelled_loss(model.head(features), target.keypoints, target.labelled).flatten(1).sum(1)
-    losses = [loss + _calibrator_loss(model, features, target, i) for i, loss in enumerate(pose)]
-    values = [float(loss.detach()) for loss in losses]
-    finite = [bool(loss.isfinite()) for loss in losses]
-    if all(finite):
-        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        for i, loss in enumerate(losses):
-            found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
-            finite[i] = all(bool(gradient.isfinite().all()) for gradient in found if gradient is not None)
-    ids = zip(target.image_id, target.annotation_id, values, finite, strict=True)
-    return [
-        # JSON has no "not a number"
-        {"image_id": image, "annotation_id": person, "loss": value if abs(value) < float("inf") else str(value)}
-        | {"finite": is_finite}
-        for image, person, value, is_finite in ids
-    ]
-
-
-def _calibrator_loss(model: Regressor, features: Any, target: Target, i: int) -> Tensor | float:
-    if model.calibrator is None:
-        return 0.0
-    one = slice(i, i + 1)
-    share = (target.area[one] / box_area(target.box_xyxy[one])).float()
-    loss: Tensor = VISIBILITY_WEIGHT * model.calibrator.loss(features[one], target.visibility[one], share)
-    return loss
-
-
-def _sentence(blamed: list[dict[str, Any]], count: int, step: int, folder: Path) -> str:
-    where = f"everybody's loss and the state before the step are in {folder}"
+def _sentence(blamed: list[dict[str, Any]], count: int, noun: str, step: int, folder: Path) -> str:
+    where = f"every loss and the state before the step are in {folder}"
     if 0 < len(blamed) < count:
-        names = [f"{entry['annotation_id']} (image {entry['image_id']})" for entry in blamed[:_NAMED]]
         more = f" and {len(blamed) - _NAMED} more" if len(blamed) > _NAMED else ""
         return (
-            f"expected a finite loss and gradient, found others at step {step} for {len(blamed)} of {count} people:"
-            f" annotation {', '.join(names)}{more}; correct or remove their labels ({where})"
+            f"expected a finite loss and gradient, found others at step {step} for {len(blamed)} of {count} {noun}:"
+            f" {_names(blamed[:_NAMED])}{more}; correct or remove their labels ({where})"
         )
     who = "all" if blamed else "the sum over"
     return (
-        f"expected a finite loss and gradient, found others at step {step} for {who} {count} people, so that training"
+        f"expected a finite loss and gradient, found others at step {step} for {who} {count} {noun}, so that training"
         f" itself has diverged; lower optimiser.lr, raise optimiser.warmup or set optimiser.clip ({where})"
     )
+
+
+def _names(blamed: list[dict[str, Any]]) -> str:
+    if "annotation_id" not in blamed[0]:
+        return "image " + ", ".join(str(entry["image_id"]) for entry in blamed)
+    return "annotation " + ", ".join(f"{entry['annotation_id']} (image {entry['image_id']})" for entry in blamed)

@@ -35,10 +35,7 @@ def collate_scenes(scenes: Sequence[Scene], max_objects: int = 128) -> SceneBatc
     unknown = [scene.area.new_full(scene.area.shape, torch.nan) for scene in scenes]
     facts = {
         name: _filled(
-            [
-                scene.facts.get(name, missing)[keep]
-                for (scene, keep), missing in zip(kept, unknown, strict=True)
-            ],
+            [scene.facts.get(name, missing)[keep] for (scene, keep), missing in zip(kept, unknown, strict=True)],
             count,
         )
         for name in names

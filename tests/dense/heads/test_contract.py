@@ -127,10 +127,9 @@ def nll_by_scipy(head, raw, target, kept):
 
 @torch.no_grad()
 @pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("case", [c for c in CASES if c[0] is not heads.DenseRLE], ids=name)
 def test_density_is_scipys(case):
     head = made(case)
-    if isinstance(head, heads.DenseRLE):
-        pytest.skip("a flow is not scipy's: see its own test")
     raw = at_objects(head(torch.randn(B, C, h, w)))
     d, (target, labelled) = head.density(raw), labels()
     for n in range(1, N):

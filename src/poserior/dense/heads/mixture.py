@@ -58,7 +58,8 @@ class DenseMixture(DenseHead):
         objective: see above; the density is the same.
         scale_offset: see `CellScale`, before the factors.
         channels: of the layer between, see `branch`.
-        initial_scale: where the standard deviations start, in cells, at a point of average factor; or None.
+        initial_scale: where the standard deviations start, in cells, at a point of average factor, but not below the
+            raw value 0; or None.
     """
 
     def __init__(
@@ -133,7 +134,7 @@ class DenseMixture(DenseHead):
         else:
             away = (uniform_nodes(count, 2 * points) - 0.5).reshape(count, points, 2) / points**0.5
             loc = APART * scale * (self.factors / average)[:, None] * away
-        spread = torch.full((self.sizes[2],), self.scale.raw(scale / average))
+        spread = torch.full((self.sizes[2],), self.scale.raw(max(scale / average, self.scale.offset or 0.0)))
         return torch.cat([torch.zeros(count), loc.flatten(), spread, torch.zeros(self.sizes[3])])
 
 

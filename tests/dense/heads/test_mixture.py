@@ -1,0 +1,145 @@
+"""The mixture head: the public code's objective, its start, its scales."""
+
+import math
+
+import pytest
+import torch
+
+from poserior.dense.heads import DenseMixture
+from poserior.dense.heads.scales import CellScale
+
+pytestmark = pytest.mark.usefixtures("double")
+N, K, C = 6, 3, 5
+FACTORS = (0.5, 1.0, 2.0)
+
+
+def labelled_targets():
+    labelled = torch.tensor([[1, 1, 1], [1, 0, 1], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 0, 0]]) > 0
+    return 3 * torch.randn(N, K, 2), labelled
+
+
+@pytest.mark.parametrize("covariance", ["shared", "diagonal", "full"])
+def test_published_objective_is_the_exact_one_and_a_constant(covariance):
+    exact = DenseMixture(C, FACTORS, covariance=covariance)
+    published = DenseMixture(C, FACTORS, covariance=covariance, objective="published")
+    raw = torch.randn(N, sum(exact.sizes), requires_grad=True)
+    target, labelled = labelled_targets()
+    first = exact.loss(exact.density(raw), target, labelled)
+    second = published.loss(published.density(raw), target, labelled)
+    logs = 2 * torch.tensor(FACTORS, dtype=torch.float64).log()
+    left_out = torch.stack([logs[seen].sum() for seen in labelled])
+    torch.testing.assert_close(second, first - left_out, atol=1e-6, rtol=1e-6)  # the factors are float32
+    gradients = [torch.autograd.grad(loss.sum(), raw)[0] for loss in (first, second)]
+    torch.testing.assert_close(*gradients)
+
+
+def test_published_weights_are_clamped():
+    """Of weights 1 and e^-20 the code makes 1 - 1e-4 and 1e-4; here the target is at the lighter one."""
+    head = DenseMixture(C, (1.0,), components=2, objective="published")
+    raw = torch.tensor([[20.0, 0.0, 100.0, 0.0, 0.0, 0.0, -1e3, -1e3, -1e3, -1e3]], requires_grad=True)
+    loss = head.loss(head.density(raw), torch.zeros(1, 1, 2), torch.ones(1, 1, dtype=torch.bool))
+    torch.testing.assert_close(loss, torch.tensor([math.log(2 * math.pi) - math.log(1e-4)]))  # scales of one cell
+    loss.sum().backward()
+    assert (raw.grad[0, :2] == 0).all()
+    exact = DenseMixture(C, (1.0,), components=2)
+    loss = exact.loss(exact.density(raw), torch.zeros(1, 1, 2), torch.ones(1, 1, dtype=torch.bool))
+    torch.testing.assert_close(loss, torch.tensor([math.log(2 * math.pi) + 20.0]))
+
+
+@pytest.mark.parametrize(("offset", "least"), [(2.0, 1.0), (10.0, 9.0), (1.0, 1e-4), (1.5, 0.5), (None, 1e-4)])
+def test_least_scale(offset, least):
+    scale = CellScale(offset)
+    torch.testing.assert_close(scale(torch.tensor([-1e4])), torch.tensor([least]))
+    assert (scale(torch.linspace(-30, 30, 100)).diff() >= 0).all()
+    assert scale(torch.tensor(scale.raw(12.5))) == pytest.approx(12.5)
+    head = DenseMixture(C, FACTORS, scale_offset=offset)
+    narrowest = head.density(torch.full((1, sum(head.sizes)), -1e4)).pose.scale
+    torch.testing.assert_close(narrowest[0, 0], least * torch.tensor(FACTORS)[:, None].expand(K, 2))
+
+
+def start(head):
+    return head.density(head.predict[-1].bias.detach()[None])
+
+
+def test_boxes_start_at_sizes_evenly_spaced_in_logarithm():
+    d = start(DenseMixture(C, (1.0,), components=2, initial_scale=3.0))
+    torch.testing.assert_close(d.pose.loc[0, :, 0], torch.tensor([[8.0, 8.0], [32.0, 32.0]]))  # 4 to 64
+    torch.testing.assert_close(d.pose.scale, torch.full((1, 2, 1, 2), 3.0))
+    torch.testing.assert_close(d.pose.weights, torch.full((1, 2), 0.5))
+
+
+@pytest.mark.parametrize("keypoints", [5, 17])
+def test_poses_start_as_different_wholes(keypoints):
+    """About 2.3 standard deviations apart, however many keypoints there are."""
+    factors = torch.linspace(0.03, 0.1, keypoints).tolist()
+    pose = start(DenseMixture(C, factors, components=5, initial_scale=4.0)).pose
+    apart = torch.pdist((pose.loc[0] / pose.scale[0]).flatten(1))
+    assert apart.min() > 1.2
+    assert apart.mean() == pytest.approx(2.3, abs=0.5)
+    torch.testing.assert_close(pose.scale.mean(), torch.tensor(4.0))
+
+
+@pytest.mark.parametrize("covariance", ["shared", "diagonal", "full"])
+def test_published_start_is_zero(covariance):
+    head = DenseMixture(C, FACTORS, covariance=covariance, initial_scale=None)
+    assert (head.predict[-1].bias == 0).all()
+    d = start(head)
+    assert (d.pose.loc == 0).all()
+    spread = d.pose.scale_tril.diagonal(dim1=-2, dim2=-1)
+    torch.testing.assert_close(spread, (2 * torch.tensor(FACTORS))[:, None].expand(1, 3, K, 2))
+
+
+def test_a_start_below_the_raw_value_zero_is_that():
+    d = start(DenseMixture(C, (1.0,), scale_offset=10.0, initial_scale=4.0))
+    torch.testing.assert_close(d.pose.scale, torch.full((1, 3, 1, 2), 10.0))
+
+
+def test_shared_scales_differ_by_the_factors_alone():
+    head = DenseMixture(C, FACTORS, components=4)
+    d = head.density(torch.randn(N, sum(head.sizes)))
+    ratio = d.pose.scale / d.pose.scale[:, :, :1]
+    expected = torch.tensor(FACTORS)[:, None] / FACTORS[0]
+    torch.testing.assert_close(ratio, expected.expand(N, 4, K, 2))
+    assert (d.pose.scale[..., 0] != d.pose.scale[..., 1]).all()  # x and y have their own
+
+
+def test_it_learns_two_poses_where_an_average_would_be_neither():
+    """One picture of which half the labels say a pose, half its opposite."""
+    torch.manual_seed(0)
+    head = DenseMixture(C, (0.05, 0.1), components=2, channels=8)
+    features = torch.ones(1, C, 3, 3)
+    pose = torch.tensor([[6.0, -2.0], [-5.0, 3.0]])
+    target = torch.stack([pose, -pose] * 4)
+    optimiser = torch.optim.Adam(head.parameters(), 0.03)
+    for _ in range(250):
+        raw = head(features)[0, :, 1, 1].expand(8, -1)
+        loss = head.loss(head.density(raw), target, torch.ones(8, 2, dtype=torch.bool)).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    d = head.density(raw[:1].detach())
+    found = head.modes(d)[0]
+    found = found[found[:, 0, 0].argsort(descending=True)]
+    torch.testing.assert_close(found, torch.stack([pose, -pose]), atol=0.2, rtol=0)
+    torch.testing.assert_close(d.pose.weights, torch.full((1, 2), 0.5), atol=0.02, rtol=0)
+    torch.testing.assert_close(d.mean, torch.zeros(1, 2, 2), atol=0.3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"components": 0}, "1 to 10 components"),
+        ({"components": 11}, "1 to 10 components"),
+        ({"scale_offset": 0.5}, "at least 1"),
+    ],
+)
+def test_what_cannot_be(options, message):
+    with pytest.raises(ValueError, match=message):
+        DenseMixture(C, FACTORS, **options)
+
+
+def test_torn_poses_are_told():
+    head = DenseMixture(C, FACTORS)
+    d = head.density(torch.randn(N, sum(head.sizes)))
+    with pytest.raises(ValueError, match="law of whole poses"):
+        head.weights(d[torch.rand(N, K) < 0.5])
