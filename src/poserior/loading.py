@@ -62,9 +62,13 @@ def load(
     """
     paths = [run] if isinstance(run, str | Path) else list(run)
     if any(map(is_dense, paths)):
-        return _load_dense(paths, flip_test, batch_size, device, {"regions": regions, "threads": threads, "engine": engine}, one_stage)
+        return _load_dense(
+            paths, flip_test, batch_size, device, {"regions": regions, "threads": threads, "engine": engine}, one_stage
+        )
     if one_stage:
-        raise InputError(f"expected a one-stage run with {', '.join(one_stage)}, found none at {paths[0]}; leave it out")
+        raise InputError(
+            f"expected a one-stage run with {', '.join(one_stage)}, found none at {paths[0]}; leave it out"
+        )
     batch_size = 64 if batch_size is None else batch_size
     if not any(map(is_exported, paths)):
         if threads is not None or engine is not None:

@@ -54,7 +54,9 @@ def parser() -> ArgumentParser:
         " begun there goes on"
     )  # fmt: skip
     verb.add_argument("--overwrite", action="store_true", help="begin anew where --output holds another job's results")
-    _yes_no(verb, "--flip-test", None, "fuse the mirrored crop (default: yes; an .onnx file does as exported; dense: no)")
+    _yes_no(
+        verb, "--flip-test", None, "fuse the mirrored crop (default: yes; an .onnx file does as exported; dense: no)"
+    )
     _yes_no(verb, "--overlays", True, "draw overlays/<name>.jpg (not for videos)")
     verb.add_argument("--csv", action="store_true", help="write results.csv too, one row per person")
     verb.add_argument("--parquet", action="store_true", help="write results.parquet too, one row per person")
@@ -204,7 +206,9 @@ def _kind(wanted: str, runs: tuple[str, ...]) -> str:
         other = next(run for run in runs if run not in dense)
         raise InputError(f"expected a one-stage run for --model dense, found another model at {other}; leave it out")
     if wanted == "top-down" and dense:
-        raise InputError(f"expected a top-down run for --model top-down, found a one-stage run at {dense[0]}; leave it out")
+        raise InputError(
+            f"expected a top-down run for --model top-down, found a one-stage run at {dense[0]}; leave it out"
+        )
     return "dense" if dense else "top-down"
 
 

@@ -45,7 +45,9 @@ def draw_boxes(
             radius = np.array([math.sqrt(-2 * math.log(1 - level))])
             _, axes, angles = central_ellipse(corners[:1], covariance, radius)
             for corner in corners:
-                blend_ellipse(canvas, corner.tolist(), (axes[0] * zoom).tolist(), float(angles[0]), color, opacity, unit)
+                blend_ellipse(
+                    canvas, corner.tolist(), (axes[0] * zoom).tolist(), float(angles[0]), color, opacity, unit
+                )
         name = box.categories[box.category] if len(box.categories) > 1 else ""
         _label(canvas, f"{name} {float(box.score):.2f}".strip(), corners[0], color, unit)
     return canvas

@@ -162,7 +162,11 @@ def _types(table: _Table, pa: Any) -> Iterator[tuple[str, Any, bool]]:
     whole = {"schema": pa.int32(), "category_id": pa.int64(), "image_id": by_type.get(table.id_type, pa.string())}
     kinds = {**{key: by_type.get(kind, pa.float64()) for key, kind in table.further.items()}, **whole}
     for name in table.columns:
-        nullable = name in ("area", *_SIZE) or name in table.further or name.endswith(tuple(f"_{key}" for key in table.regions))
+        nullable = (
+            name in ("area", *_SIZE)
+            or name in table.further
+            or name.endswith(tuple(f"_{key}" for key in table.regions))
+        )
         yield name, kinds.get(name, pa.float64()), nullable
 
 
