@@ -1,6 +1,6 @@
 """Pictures of several synthetic people (or of simple shapes) with COCO annotations, and a look at the first dozen.
 
-python examples/make_scenes.py FOLDER [--length 2000] [--seed 0] [--side 128] [--objects]
+python examples/make_scenes.py FOLDER [--length 2000] [--side 128] [--people 1 4] [--scales 0.1 0.9] [--objects]
 """
 
 import argparse
@@ -35,13 +35,18 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=2000, help="how many pictures, default 2000")
     parser.add_argument("--seed", type=int, default=0, help="which pictures; take another for validation")
     parser.add_argument("--side", type=int, default=128, help="the pictures' height and width, default 128")
+    parser.add_argument("--people", type=int, nargs=2, default=(1, 4), help="fewest and most, default 1 4")
+    parser.add_argument("--scales", type=float, nargs=2, default=(0.1, 0.9), help="smallest and greatest size")
+    parser.add_argument("--pool", type=int, default=2000, help="how many different people, default 2000")
+    parser.add_argument("--format", choices=("png", "jpg"), default="png", help="of the pictures, default png")
     parser.add_argument("--objects", action="store_true", help="shapes in place of people")
     given = parser.parse_args()
     size = (given.side, given.side)
-    scenes: SceneDataset = FigureScenes(given.length, given.seed, size)
+    people, scales = tuple(given.people), tuple(given.scales)
+    scenes: SceneDataset = FigureScenes(given.length, given.seed, size, people, scales, pool=given.pool)
     if given.objects:
         scenes = SimpleObjects(given.length, given.seed, size)
-    print(write_scene_coco(scenes, given.folder))
+    print(write_scene_coco(scenes, given.folder, given.format))
     few = [drawn(scenes[index]) for index in range(min(12, len(scenes)))]
     few += [np.zeros_like(few[0])] * (-len(few) % 4)
     sheet = np.vstack([np.hstack(few[row : row + 4]) for row in range(0, len(few), 4)])

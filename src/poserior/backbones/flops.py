@@ -1,6 +1,7 @@
 """What a backbone's arithmetic amounts to."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -35,6 +36,6 @@ def multiply_adds(backbone: DenseBackbone, image_size: tuple[int, int]) -> int:
     return counter.get_total_flops() // 2
 
 
-def _deformable(_pictures: Any, weight: list[int], *_: Any, out_shape: list[int], **_options: Any) -> int:
+def _deformable(_pictures: Any, weight: Sequence[int], *_: Any, out_shape: Sequence[int], **_options: Any) -> int:
     """Flops by the shapes of what goes in and out, twice the multiply-adds; `weight` is (out, in / groups, kh, kw)."""
     return 2 * math.prod(out_shape) * math.prod(weight[1:])

@@ -66,6 +66,7 @@ def add_dense_configuration(parser: ArgumentParser) -> None:
     parser.add_argument("--val_data", type=SceneDataset | None, metavar="NAME", help="data set to check on")
     defaults = DenseConfig(head={"class_path": "", "init_args": {}}, backbone={"class_path": "", "init_args": {}})
     add_option(parser, defaults, "image_size", tuple[int, int], "[H,W]", "height and width that the network sees")
+    add_option(parser, defaults, "boxes_only", bool, "BOOL", "learn boxes alone, though the data has keypoints")
     add_option(parser, defaults, "refine", bool, "BOOL", "learn keypoint heat and offsets, for refinement")
     add_option(parser, defaults, "channels", int, "N", "of each branch's hidden layer")
     add_option(parser, defaults, "max_objects", int, "N", "of a training picture")

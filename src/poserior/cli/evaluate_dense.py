@@ -1,5 +1,6 @@
 """``poserior evaluate`` for the run of a one-stage network."""
 
+import math
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,7 @@ def evaluate_dense_run(args: Namespace) -> int:
         batch_size=args.batch_size or BATCH_SIZE,
         **options,
     )
-    write_json(output / "metrics.json", metrics | {"options": options})
+    write_json(output / "metrics.json", _for_json(metrics) | {"options": options})
     print(tables(metrics))
     print(f"{metrics['objects']} objects in {metrics['pictures']} pictures; metrics.json is in {output}")
     return 0
@@ -107,11 +108,24 @@ def tables(metrics: dict[str, Any]) -> str:
             continue
         rows = {"all": metrics[kind]}
         rows |= {f"component {n}": one[kind] for n, one in enumerate(metrics.get("components", ()), 1) if kind in one}
-        cells = {name: [f"{row[key]:.4f}" for key in names] for name, row in rows.items()}
+        cells = {name: [_cell(row[key]) for key in names] for name, row in rows.items()}
         texts.append(table(list(names), cells, corner=kind))
     if "nll" in metrics:
         texts.append(f"likelihood of the labels: {metrics['nll']:.4g} nats each, in cells (lower is better)")
     return "\n\n".join(texts)
+
+
+def _cell(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+def _for_json(value: Any) -> Any:
+    """JSON has no "not a number": null."""
+    if isinstance(value, dict):
+        return {key: _for_json(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_for_json(entry) for entry in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _data(args: Namespace, spec: "DenseSpec") -> "tuple[SceneDataset, str]":

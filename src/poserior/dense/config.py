@@ -19,6 +19,7 @@ class DenseConfig:
         val_data: the one to check on after an epoch.
         model: what kind of network this is; a file that says ``model: dense`` is one of these.
         image_size: height and width that the network sees, multiples of the backbone's `size_divisor`.
+        boxes_only: learn boxes alone, though the data sets have keypoints.
         refine: learn keypoint heat and offsets too, to which regressed keypoints can be moved.
         channels: of each branch's hidden layer.
         loss_weights: see `LossWeights`.
@@ -42,6 +43,7 @@ class DenseConfig:
     val_data: Part | None = None
     model: Literal["dense"] = "dense"
     image_size: tuple[int, int] = (512, 512)
+    boxes_only: bool = False
     refine: bool = False
     channels: int = 64
     loss_weights: LossWeights = PAPER_WEIGHTS
@@ -70,7 +72,7 @@ class DenseConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `config.yaml` has them."""
         augment = {key: list(value) if isinstance(value, tuple) else value for key, value in self.augment.items()}
-        return {**asdict(self), "image_size": list(self.image_size), "augment": augment}
+        return {"model": self.model, **asdict(self), "image_size": list(self.image_size), "augment": augment}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "DenseConfig":

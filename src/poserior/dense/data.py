@@ -1,6 +1,7 @@
 """Whole pictures to batches."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,8 +11,9 @@ from torch.utils.data import Subset
 from typing_extensions import override
 
 from poserior.datasets.scene_base import SceneDataset
+from poserior.dense.truth import Scenes
 from poserior.errors import InputError
-from poserior.scenes import SceneBatch
+from poserior.scenes import Scene, SceneBatch
 from poserior.training.config import Loader
 from poserior.training.data import Batches, to_device
 from poserior.transforms import SceneAugment, SceneItems, SceneTransform, collate_scenes
@@ -73,6 +75,27 @@ def part_of(dataset: SceneDataset, fraction: float, seed: int) -> "SceneDataset 
         return dataset
     count = max(1, round(fraction * len(dataset)))
     return Subset(dataset, np.sort(np.random.default_rng(seed).permutation(len(dataset))[:count]).tolist())
+
+
+class BoxesOnly(SceneDataset):
+    """Another data set's pictures without their keypoints.
+
+    Args:
+        dataset: of pictures with keypoints.
+    """
+
+    skeleton = None
+
+    def __init__(self, dataset: Scenes) -> None:
+        self.dataset, self.categories = dataset, dataset.categories
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Scene:
+        scene = self.dataset[index]
+        keypoints, visibility = scene.keypoints[:, :0], scene.visibility[:, :0]
+        return replace(scene, keypoints=keypoints, visibility=visibility, skeleton=None)
 
 
 def _check_same(train: SceneDataset, val: SceneDataset) -> None:

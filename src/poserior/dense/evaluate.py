@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from poserior.dense.data import BoxesOnly
 from poserior.dense.model import DenseModel
 from poserior.dense.module import label_nll
 from poserior.dense.one_component import answered_by
@@ -37,7 +38,7 @@ def evaluate_dense(
     Args:
         model: it is put in eval mode, and runs where its parameters are.
         spec: what it was built from.
-        dataset: pictures with the model's categories and skeleton.
+        dataset: pictures with the model's categories and skeleton; keypoints are left out for a model of mere boxes.
         per_component: the same once more for each component alone: it makes all predictions.
         nll: also the negative log-likelihood of the labels, in one more pass.
         batch_size: pictures per pass.
@@ -55,9 +56,11 @@ def evaluate_dense(
         InputError: there are no pictures, they have other categories or keypoints, or the model has one component.
     """
     _check(spec, dataset, model.head.components if per_component else 2)
+    truth = Truth(dataset, spec)
+    if spec.skeleton is None:
+        dataset = BoxesOnly(dataset)
     device = next(model.parameters()).device
     predictor = DensePredictor(model, spec, threshold=0.0, batch_size=batch_size, device=device, **options)
-    truth = Truth(dataset, spec)
     results: list[Json] = []
     for scenes in _chunks(dataset, batch_size, "evaluate", progress):
         truth.add(scenes)
@@ -122,7 +125,7 @@ def _check(spec: DenseSpec, dataset: Scenes, components: int) -> None:
         )
     skeleton = dataset[0].skeleton
     points = [0 if one is None else one.num_keypoints for one in (spec.skeleton, skeleton)]
-    if points[0] != points[1]:
+    if points[0] not in (0, points[1]):
         raise InputError(
             f"expected {points[0]} keypoints (the model's), found {points[1]} in the data; evaluate on data with the"
             " model's skeleton"

@@ -8,7 +8,7 @@ import torch
 
 from poserior.datasets.scene_base import SceneDataset
 from poserior.dense.config import DenseConfig
-from poserior.dense.data import SceneData
+from poserior.dense.data import BoxesOnly, SceneData
 from poserior.dense.model import DenseModel
 from poserior.dense.module import DenseModule
 from poserior.dense.spec import DenseSpec, build_dense, load_dense, save_dense
@@ -54,6 +54,8 @@ def train(
         check_folder(output, config, resume)
     pl.seed_everything(config.seed, workers=True, verbose=False)
     learnt, checked = data or (scenes(config.train_data, "train_data"), scenes(config.val_data, "val_data"))
+    if config.boxes_only:
+        learnt, checked = BoxesOnly(learnt), None if checked is None else BoxesOnly(checked)
     batches = SceneData(
         learnt,
         checked,
