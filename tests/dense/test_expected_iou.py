@@ -28,7 +28,7 @@ def test_sides_that_are_not_positive_overlap_nothing():
 
 
 def test_by_hand_where_only_the_width_is_uncertain():
-    """With the height known, IoU is min(w, x) / max(w, x); about w, with s << w, 1 - E|x - w| / w, E|.| = s sqrt(2/pi)."""
+    """With the height known IoU is min(w, x) / max(w, x): with s << w about 1 - E|x - w| / w, E|.| = s sqrt(2 / pi)."""
     law = Gaussian(torch.tensor([100.0, 60.0]).double(), torch.tensor([2.0, 1e-6]).double())
     assert expected_iou(law, torch.tensor([100.0, 60.0]).double()).item() == pytest.approx(
         1 - 0.02 * math.sqrt(2 / math.pi), abs=5e-4
@@ -47,7 +47,9 @@ def test_two_equal_sizes_by_hand():
     [
         Gaussian(torch.tensor([[9.0, 30.0], [40.0, 7.0]]), torch.tensor([[4.0, 3.0], [2.0, 5.0]])),
         Laplace(torch.tensor([[9.0, 30.0], [40.0, 7.0]]), torch.tensor([[4.0, 3.0], [2.0, 5.0]])),
-        FullGaussian(torch.tensor([[9.0, 30.0], [40.0, 7.0]]), torch.tensor([[[4.0, 0.0], [3.0, 2.0]]]).expand(2, 2, 2)),
+        FullGaussian(
+            torch.tensor([[9.0, 30.0], [40.0, 7.0]]), torch.tensor([[[4.0, 0.0], [3.0, 2.0]]]).expand(2, 2, 2)
+        ),
         GaussianMixture(
             torch.tensor([[0.0, 1.0], [0.5, 0.0]]),
             torch.tensor([[[9.0, 30.0], [30.0, 9.0]], [[40.0, 7.0], [20.0, 20.0]]]),

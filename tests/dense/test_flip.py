@@ -3,13 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.dense.small_models import HANDS, picture, small_model
 
 from poserior.dense.decode import candidates
 from poserior.dense.flip import flip_candidates, fused_maps, mirrored_cell, mirrored_density
 from poserior.dense.heads import DenseFixed, DenseMixture
 from poserior.dense.predictor import DensePredictor
 from poserior.scenes import Maps
-from tests.dense.small_models import HANDS, picture, small_model
 
 ORDER = list(HANDS.flip_indices)
 
@@ -48,7 +48,10 @@ def test_a_mirrored_picture_has_the_mirrored_answer(kind, how, refine):
     model, spec = small_model(heads(True)[kind], refine=refine)
     options = {"threshold": 0.0, "count": 9, "device": "cpu", "image_size": "original" if refine else None}
     predictor = DensePredictor(model, spec, flip_test=True, fusion=how, **options)
-    images = [picture(45, 70), picture(50, 33, 1)]  # their zoom, 0.8, is one whose resampling rounds alike from both ends
+    images = [
+        picture(45, 70),
+        picture(50, 33, 1),
+    ]  # their zoom, 0.8, is one whose resampling rounds alike from both ends
     plain, other = predictor(images), predictor([np.ascontiguousarray(image[:, ::-1]) for image in images])
     for image, people, reversed_people in zip(images, plain, other, strict=True):
         assert len(people) == len(reversed_people) > 4

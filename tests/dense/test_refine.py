@@ -62,6 +62,10 @@ def test_people_and_pictures_together_are_each_alone():
 
 def test_nobody_is_refined_to_nobody():
     found = refine_points(
-        torch.zeros(2, 0, 4, 2), torch.zeros(2, 0, 2), torch.zeros(2, 0, 2), torch.rand(2, 4, 6, 5), torch.rand(2, 2, 6, 5)
+        torch.zeros(2, 0, 4, 2),
+        torch.zeros(2, 0, 2),
+        torch.zeros(2, 0, 2),
+        torch.rand(2, 4, 6, 5),
+        torch.rand(2, 2, 6, 5),
     )
     assert found.points.shape == (2, 0, 4, 2)

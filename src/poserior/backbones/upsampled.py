@@ -29,7 +29,8 @@ class Upsampled(DenseBackbone):
         stride: picture pixels per cell: that of one of the model's maps.
         pretrained: load timm's weights, from the cache or over the network.
         weights: a local file of weights of this model in place of the network's (``.safetensors`` or torch's format).
-        depthwise: `smooth` convolves each channel for itself, then mixes them: about a ninth of the arithmetic.
+        depthwise: `smooth` convolves each channel for itself, then mixes them: an eighth of its arithmetic with 64
+            channels.
         image_size: the pictures' ``(H, W)``, for models that are built for one size only (Swin); others take any.
         options: further arguments of the timm model, e.g. ``{"out_indices": (1, 2, 3)}`` (which maps to take: all that
             it has, unless told) or for ResNets ``{"channels": (32, 64, 128, 256)}``.

@@ -1,4 +1,4 @@
-"""``poserior predict``: keypoints with error bars of the people in pictures."""
+"""``poserior predict``: keypoints with error bars of the people in pictures, or boxes with theirs."""
 
 import sys
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +22,12 @@ def parser() -> ArgumentParser:
     )
     verb.add_argument(
         "--run", type=str, required=True, help="a trained run's folder (A,B is their ensemble), or an exported .onnx"
+    )
+    verb.add_argument(
+        "--model",
+        type=Literal["auto", "top-down", "dense"],
+        default="auto",
+        help="the kind of the run: top-down goes by boxes, dense (one-stage) finds people or objects itself",
     )
     verb.add_argument("--recursive", action="store_true", help="look in the folders' subfolders too")
     verb.add_argument(
@@ -48,7 +54,9 @@ def parser() -> ArgumentParser:
         " begun there goes on"
     )  # fmt: skip
     verb.add_argument("--overwrite", action="store_true", help="begin anew where --output holds another job's results")
-    _yes_no(verb, "--flip-test", None, "fuse the mirrored crop (default: yes; an .onnx file does as exported)")
+    _yes_no(
+        verb, "--flip-test", None, "fuse the mirrored crop (default: yes; an .onnx file does as exported; dense: no)"
+    )
     _yes_no(verb, "--overlays", True, "draw overlays/<name>.jpg (not for videos)")
     verb.add_argument("--csv", action="store_true", help="write results.csv too, one row per person")
     verb.add_argument("--parquet", action="store_true", help="write results.parquet too, one row per person")
@@ -59,8 +67,37 @@ def parser() -> ArgumentParser:
         default=None,
         help="coverage of the regions of a run calibrated by --method conformal (default: 0.9 where there are any)",
     )
-    verb.add_argument("--batch-size", type=int, default=64, help="crops per pass")
-    verb.add_argument("--score-threshold", type=float, default=0.0, help="leave out people with a lower score")
+    verb.add_argument(
+        "--batch-size", type=int | None, default=None, help="crops (dense: pictures) per pass (default: 64; dense: 8)"
+    )
+    verb.add_argument(
+        "--score-threshold",
+        type=float | None,
+        default=None,
+        help="leave out people with a lower score (default: 0; dense: 0.1)",
+    )
+    verb.add_argument(
+        "--choice",
+        type=Literal["best", "mean", "bishop", "densest"],
+        default="best",
+        help="dense: answer with the heaviest component, the mixture's mean, the component of the highest peak, or the"
+        " densest point",
+    )
+    verb.add_argument(
+        "--scales", type=str, default="1", help="dense: run at each of these scales, e.g. 0.5,0.75,1,1.25,1.5"
+    )
+    verb.add_argument(
+        "--nms",
+        type=Literal["gaussian", "linear", "none"] | None,
+        default=None,
+        help="dense: soft suppression of overlapping boxes (default: gaussian with several scales, else none)",
+    )
+    verb.add_argument(
+        "--score",
+        type=Literal["expected", "centre"],
+        default="expected",
+        help="dense: rank by the centre's probability times the expected OKS (IoU), or by the centre alone",
+    )
     verb.add_argument(
         "--oks-nms",
         type=float | None,
@@ -129,7 +166,8 @@ def run(args: Namespace) -> int:
         return 0
     total = jobs.join(job, sources)
     files = "results.json and overlays are" if job.overlays else "results.json is"
-    print(f"{total.people} people in {len(sources)} pictures; {files} in {args.output}")
+    what = "people" if folder.skeleton() is not None else "boxes"
+    print(f"{total.people} {what} in {len(sources)} pictures; {files} in {args.output}")
     _extras(args, folder, sources)
     return 0
 
@@ -148,9 +186,44 @@ def _job(args: Namespace) -> "Job":
 
     runs = tuple(map(str, runs_of(args.run)))
     options = {name: args[name] for name in Job.options()}
+    options["model"], options["scales"] = _kind(args.model, runs), _scales(args.scales)
+    dense = options["model"] == "dense"
+    if not dense:
+        _only_defaults(args)
     if options["flip_test"] is None and not any(run.endswith(".onnx") for run in runs):
-        options["flip_test"] = True
+        options["flip_test"] = not dense
+    for name, usual in (("batch_size", 8 if dense else 64), ("score_threshold", 0.1 if dense else 0.0)):
+        options[name] = usual if options[name] is None else options[name]
     return Job(inputs=tuple(args.inputs), run=runs, **options).absolute()
+
+
+def _kind(wanted: str, runs: tuple[str, ...]) -> str:
+    """What the runs are; an error where something else was asked for."""
+    from poserior.loading import is_dense
+
+    dense = [run for run in runs if is_dense(run)]
+    if wanted == "dense" and len(dense) < len(runs):
+        other = next(run for run in runs if run not in dense)
+        raise InputError(f"expected a one-stage run for --model dense, found another model at {other}; leave it out")
+    if wanted == "top-down" and dense:
+        raise InputError(
+            f"expected a top-down run for --model top-down, found a one-stage run at {dense[0]}; leave it out"
+        )
+    return "dense" if dense else "top-down"
+
+
+def _scales(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"expected numbers with commas for --scales, found {text!r}; write e.g. 0.5,1,1.5") from None
+
+
+def _only_defaults(args: Namespace) -> None:
+    """Options of one-stage runs mean nothing to others: said, not passed over."""
+    for name, usual in (("choice", "best"), ("scales", "1"), ("nms", None), ("score", "expected")):
+        if args[name] != usual:
+            raise InputError(f"expected --{name} with a one-stage run, found it with a top-down one; leave it out")
 
 
 def _predict(

@@ -1,4 +1,4 @@
-"""Pictures of any size on canvases of sizes that a network takes: one resampling, nothing cut off, nothing stretched."""
+"""Pictures of any size on canvases of sizes that a network takes: one resampling, nothing cut off or stretched."""
 
 from typing import NamedTuple
 

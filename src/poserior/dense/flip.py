@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -107,7 +108,8 @@ def fused_maps(plain: Maps, mirrored: Maps, flip_indices: Sequence[int]) -> Maps
 
 
 def _half(maps: Maps, part: slice) -> Maps:
-    return Maps(**{name: None if value is None else value[part] for name, value in vars(maps).items()})
+    parts: dict[str, Any] = {name: None if value is None else value[part] for name, value in vars(maps).items()}
+    return Maps(**parts)
 
 
 def _mean_logit(a: Tensor, b: Tensor) -> Tensor:

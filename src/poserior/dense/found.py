@@ -79,22 +79,25 @@ def in_pictures(
         refine: move keypoints to the peaks of their heat.
         score: rank by the centre alone, or by what can be expected too.
     """
+    density = found.density
+    assert isinstance(density, Distribution)  # the record knows torch's alone
     scale, shift = pixels[:, None, None].to(found.centre), origin[:, None].to(found.centre)
     middle, half = found.centre * scale + shift, found.size * scale / 2
     box_xyxy = torch.cat([middle - half, middle + half], -1)
     if skeleton is None:
-        law = _moved(found.density, scale, torch.zeros_like(middle))
-        modes = head.modes(found.density) * scale[..., None, None]
+        law = _moved(density, scale, torch.zeros_like(middle))
+        modes = head.modes(density) * scale[..., None, None]
         points = 2 * half[..., None, :]
         confidence = expected_iou(law, points)
         visibility = torch.ones_like(confidence)
     else:
-        law = _moved(found.density, scale, found.anchor * scale + shift)
-        modes = (head.modes(found.density) + found.anchor[..., None, None, :]) * scale[..., None, None]
+        law = _moved(density, scale, found.anchor * scale + shift)
+        modes = (head.modes(density) + found.anchor[..., None, None, :]) * scale[..., None, None]
         modes = modes + shift[..., None, None, :]
         points, heat = found.points, torch.ones_like(found.points[..., 0])
         if refine:
-            assert maps.keypoint_heat is not None and maps.keypoint_offset is not None  # the model was asked before
+            assert maps.keypoint_heat is not None  # the predictor has asked the model
+            assert maps.keypoint_offset is not None
             probability, offset = maps.keypoint_heat.float().sigmoid(), maps.keypoint_offset.float()
             points, heat, _ = refine_points(points, found.centre, found.size, probability, offset)
         points = points * scale[..., None] + shift[..., None, :]
@@ -111,7 +114,7 @@ def in_pictures(
         "confidence": confidence,
         "visibility": visibility,
         "covariance": law.covariance,
-        "weights": head.weights(found.density),
+        "weights": head.weights(density),
         "modes": modes,
     }
     return Found(**{name: value.cpu() for name, value in parts.items()}, law=law)
@@ -120,6 +123,7 @@ def in_pictures(
 def cut(found: Candidates, count: int) -> Candidates:
     """The `count` best of each picture."""
     parts = {name: value[:, :count] for name, value in vars(found).items() if isinstance(value, Tensor)}
+    assert isinstance(found.density, Distribution)
     return Candidates(**parts, density=found.density[:, :count])
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -93,10 +93,9 @@ class DensePredictor:
             raise InputError(f"expected scales between 0.05 and 20, found {list(scales)}; give e.g. 0.5 1 1.5")
         if nms not in (None, "none", "gaussian", "linear"):
             raise InputError(f"expected nms gaussian, linear or none, found {nms!r}; correct it")
-        for name, value, known in (("score", score, ("expected", "centre")),
-                                   ("choice", choice, ("best", "mean", "bishop", "densest"))):
-            if value not in known:
-                raise InputError(f"expected {name} {' or '.join(known)}, found {value!r}; correct it")
+        for name, value, known in (("score", score, Score), ("choice", choice, Choice), ("fusion", fusion, How)):
+            if value not in get_args(known):
+                raise InputError(f"expected {name} {' or '.join(get_args(known))}, found {value!r}; correct it")
         if batch_size < 1 or count < 1:
             raise InputError(f"expected batch_size and count of at least 1, found {batch_size} and {count}")
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -189,7 +188,7 @@ class DensePredictor:
 def _suppression(nms: Any, several: bool) -> SoftNms | None:
     if nms is None:
         return "gaussian" if several else None
-    return None if nms == "none" else nms  # type: ignore[no-any-return]  # the constructor has looked
+    return None if nms == "none" else nms
 
 
 def _canvas(image_size: Sequence[int] | str) -> tuple[int, int] | None:

@@ -78,6 +78,4 @@ def refine_points(
     within = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
     here = (y.clamp(0, rows - 1) * columns + x.clamp(0, columns - 1)).long().transpose(1, 2)  # (B, K, N)
     own_heat = heat.flatten(2).gather(2, here).transpose(1, 2).where(within, 0.0)
-    return Refined(
-        torch.where(moved[..., None], at_peak, points), torch.where(moved, peak_heat, own_heat), moved
-    )
+    return Refined(torch.where(moved[..., None], at_peak, points), torch.where(moved, peak_heat, own_heat), moved)

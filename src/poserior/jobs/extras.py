@@ -1,6 +1,7 @@
 """What is made of a finished job's results on request: tables, and videos with the people drawn in."""
 
 import math
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from poserior.errors import InputError
 from poserior.jobs.folder import JobFolder
 from poserior.jobs.frames import frame_name
 from poserior.jobs.sources import Sources
-from poserior.outputs import VideoWriter, draw_people, write_table
+from poserior.outputs import VideoWriter, draw_boxes, draw_people, write_table
 from poserior.portable import PortablePrediction, PortableRegion
 from poserior.skeletons import Skeleton
 
@@ -52,10 +53,13 @@ def draw_videos(folder: JobFolder, sources: Sources) -> list[Path]:
             for number, image in video.frames():
                 while following is not None and _place(following[0], numbers) < (numbers[name], number):
                     following = next(found, None)
-                people: list[PortablePrediction] = []
+                entries: list[dict[str, Any]] = []
                 if following is not None and following[0] == frame_name(name, number):
-                    people = [_person(entry, skeleton) for entry in following[1]]
-                writer.write(draw_people(image, people, min_side=1))
+                    entries = list(following[1])
+                if skeleton is None:
+                    writer.write(draw_boxes(image, [_box(entry) for entry in entries], min_side=1))
+                else:
+                    writer.write(draw_people(image, [_person(entry, skeleton) for entry in entries], min_side=1))
         paths.append(path)
     return paths
 
@@ -90,4 +94,39 @@ def _person(entry: dict[str, Any], skeleton: Skeleton) -> PortablePrediction:
         skeleton=skeleton,
         image_id=entry["image_id"],
         regions=regions,
+        component=entry.get("component"),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _DrawnBox:
+    """What is drawn of a detected box; see `poserior.scenes.Detection`."""
+
+    box_xyxy: np.ndarray
+    score: float
+    centre_score: float
+    category: int
+    categories: tuple[str, ...]
+    component: int
+    weights: np.ndarray
+    boxes_xyxy: np.ndarray
+    size_covariance: np.ndarray
+    expected_iou: float | None
+    image_id: int | str
+
+
+def _box(entry: dict[str, Any]) -> _DrawnBox:
+    x, y, width, height = entry["bbox"]
+    return _DrawnBox(
+        box_xyxy=np.array([x, y, x + width, y + height], np.float32),
+        score=entry["score"],
+        centre_score=entry["centre_score"],
+        category=0,
+        categories=(entry["category"],),
+        component=entry["component"],
+        weights=np.ones(1),
+        boxes_xyxy=np.zeros((0, 4)),
+        size_covariance=np.array(entry.get("size_covariance", [np.nan] * 4)).reshape(2, 2),
+        expected_iou=entry.get("expected_iou"),
+        image_id=entry["image_id"],
     )

@@ -76,19 +76,21 @@ class JobFolder:
             )
         return True
 
-    def begin(self, description: dict[str, Any], skeleton: Skeleton) -> None:
-        """Write down what is asked for, and what the answers' keypoints are."""
-        outputs.write_json(self.job, {**description, "skeleton": asdict(skeleton)})
+    def begin(self, description: dict[str, Any], skeleton: Skeleton | None) -> None:
+        """Write down what is asked for, and what the answers' keypoints are; None for boxes."""
+        outputs.write_json(self.job, {**description, "skeleton": None if skeleton is None else asdict(skeleton)})
         self.check(description)  # another job may have begun at the same moment
 
-    def skeleton(self) -> Skeleton:
-        """What the results' keypoints are.
+    def skeleton(self) -> Skeleton | None:
+        """What the results' keypoints are; None if the results are boxes.
 
         Raises:
             InputError: ``job.json`` does not say.
         """
         content = read_json(self.job)
         try:
+            if content["skeleton"] is None:
+                return None
             return Skeleton(**{key: _tuples(value) for key, value in content["skeleton"].items()})
         except (TypeError, KeyError, AttributeError) as error:
             raise InputError(f"expected a skeleton in {self.job}, found {error}; begin the job anew") from None
@@ -169,7 +171,7 @@ def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
     """The first thing that the answers depend on and that changed, in words; empty if there is none."""
     if before.get("format_version") != now["format_version"] or not isinstance(before.get("job"), dict):
         return f"job.json of format {before.get('format_version')}, this version writes {now['format_version']}"
-    old, new = before["job"], now["job"]
+    old, new = {**Job.defaults(), **before["job"]}, now["job"]  # an option is younger than some jobs
     for key in new:
         if key not in FREE and old.get(key) != new[key]:
             return f"{key.replace('_', ' ')} was {_words(old.get(key))} and is {_words(new[key])}"

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,11 @@ class Job:
         batch_size: crops per pass.
         device: where to run; a GPU if there is one by default.
         readers: threads that read pictures ahead; one per core, at most 16, by default.
+        model: ``"dense"`` for a one-stage network's run, which finds the people, or objects, itself.
+        choice: of such a network: which point of a density is the answer.
+        scales: of such a network: run at each of these.
+        nms: of such a network: the suppression of overlapping boxes; by default one if there are several scales.
+        score: of such a network: rank by the centre and what can be expected of the answer, or by the centre alone.
     """
 
     inputs: tuple[str, ...]
@@ -55,6 +60,11 @@ class Job:
     batch_size: int = 64
     device: str | None = None
     readers: int | None = None
+    model: str = "top-down"
+    choice: str = "best"
+    scales: tuple[float | int, ...] = (1,)
+    nms: str | None = None
+    score: str = "expected"
 
     def __post_init__(self) -> None:
         for name in ("part_size", "batch_size", "readers"):
@@ -65,6 +75,9 @@ class Job:
                 )
         if self.boxes is not None and self.detector is not None:
             raise InputError("expected either boxes or a detector, found both; give one of them")
+        if self.is_dense and (self.boxes is not None or self.detector is not None):
+            given = "boxes" if self.boxes is not None else "a detector"
+            raise InputError(f"expected no {given} for a one-stage run, which finds the objects itself; leave it out")
         if self.is_exported and len(self.run) > 1:
             raise InputError(f"expected one .onnx file or the folders of runs, found {', '.join(self.run)}; give one")
 
@@ -72,6 +85,11 @@ class Job:
     def is_exported(self) -> bool:
         """Whether the model is an ``.onnx`` file, which needs no torch."""
         return any(run.endswith(".onnx") for run in self.run)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the model is a one-stage network, which needs no boxes."""
+        return self.model == "dense"
 
     @property
     def folder(self) -> Path:
@@ -83,6 +101,12 @@ class Job:
         """The names of all fields that have a default, and ``output``."""
         return [field.name for field in fields(cls) if field.name not in ("inputs", "run")]
 
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """What options are where nobody says, as plain values."""
+        values = {field.name: field.default for field in fields(cls) if field.default is not MISSING}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
     def absolute(self) -> "Job":
         """The same job for a process that was started elsewhere."""
         values = {**asdict(self), "inputs": _absolute(self.inputs), "run": _absolute(self.run)}
@@ -92,7 +116,7 @@ class Job:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {**asdict(self), "inputs": list(self.inputs), "run": list(self.run)}
+        return {**asdict(self), "inputs": list(self.inputs), "run": list(self.run), "scales": list(self.scales)}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "Job":
@@ -105,7 +129,8 @@ class Job:
         if set(content) != known:
             odd = ", ".join(sorted(set(content) ^ known))
             raise InputError(f"expected the keys of a job, found a difference in {odd}; use the version that wrote it")
-        return cls(**{**content, "inputs": tuple(content["inputs"]), "run": tuple(content["run"])})
+        tuples = {name: tuple(content[name]) for name in ("inputs", "run", "scales")}
+        return cls(**{**content, **tuples})
 
 
 @dataclass(frozen=True, order=True)

@@ -10,8 +10,8 @@ import numpy as np
 from poserior import outputs
 from poserior.jobs.job import Job
 from poserior.loading import load
-from poserior.outputs import Person
 from poserior.pictures import PictureBoxes
+from poserior.skeletons import Skeleton
 
 DETECTED_AT_ONCE = 8
 Thing = TypeVar("Thing")
@@ -19,11 +19,11 @@ Thing = TypeVar("Thing")
 
 @runtime_checkable
 class PeoplePredictor(Protocol):
-    """`poserior.inference.Predictor`, or the same for an exported model."""
+    """`poserior.inference.Predictor`, or the same for an exported model or a one-stage network."""
 
     @property
     def spec(self) -> Any:
-        """Has `skeleton` and `area_per_box`."""
+        """Has `skeleton` and, where people are looked for in boxes, `area_per_box`."""
 
     def __call__(
         self,
@@ -31,8 +31,8 @@ class PeoplePredictor(Protocol):
         boxes: Sequence[np.ndarray | None] | None = None,
         scores: Sequence[np.ndarray | None] | None = None,
         image_ids: Sequence[int | str] | None = None,
-    ) -> Sequence[Sequence[Person]]:
-        """Per picture its people."""
+    ) -> Sequence[Sequence[Any]]:
+        """Per picture its people, as `Person`; a one-stage network of boxes gives `Box`."""
 
 
 def load_predictor(job: Job) -> PeoplePredictor:
@@ -41,10 +41,19 @@ def load_predictor(job: Job) -> PeoplePredictor:
     Raises:
         InputError: there is no such model, or it cannot do what the job asks for.
     """
+    options: dict[str, Any] = {}
+    if job.is_dense:
+        options = {name: getattr(job, name) for name in ("choice", "scales", "nms", "score")}
+        options["threshold"] = job.score_threshold
     return cast(
         PeoplePredictor,
         load(
-            list(job.run), flip_test=job.flip_test, batch_size=job.batch_size, device=_device(job), regions=job.regions
+            list(job.run),
+            flip_test=job.flip_test,
+            batch_size=job.batch_size,
+            device=_device(job),
+            regions=job.regions,
+            **options,
         ),
     )
 
@@ -70,8 +79,13 @@ def _device(job: Job) -> str | None:
     return f"cuda:{int(rank) % count}" if count else None
 
 
-def drawing(job: Job) -> Callable[[np.ndarray, Sequence[Person]], np.ndarray]:
-    """What draws people into a picture: with the ellipses of their densities where there are densities."""
+def drawing(job: Job, skeleton: Skeleton | None) -> Callable[[np.ndarray, Sequence[Any]], np.ndarray]:
+    """What draws people into a picture: with the ellipses of their densities where there are densities.
+
+    Without a skeleton, what draws boxes.
+    """
+    if skeleton is None:
+        return outputs.draw_boxes
     if job.is_exported:
         return outputs.draw_people
     from poserior.inference import draw_people

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from poserior.areas import BOX_TO_AREA
 from poserior.errors import InputError
 from poserior.jobs.duplicates import without_duplicates
 from poserior.jobs.folder import JobFolder, Summary
@@ -21,7 +22,7 @@ from poserior.jobs.job import Job, Part
 from poserior.jobs.models import drawing, in_groups, load_detector, load_predictor
 from poserior.jobs.readahead import read_ahead
 from poserior.jobs.sources import Readable, Sources
-from poserior.outputs import Person, coco_entry
+from poserior.outputs import coco_entry, detection_entry
 from poserior.pictures import BoxFile, PictureBoxes
 from poserior.whole_files import write_bytes
 
@@ -79,7 +80,11 @@ class Worker:
                 " images list, or their image_id, must name the pictures' files"
             )
         self.predictor, self.detector = load_predictor(job), load_detector(job)
-        self._draw = drawing(job)
+        skeleton = self.predictor.spec.skeleton
+        if skeleton is None and job.oks_nms is not None:
+            raise InputError("expected people's keypoints for --oks-nms, found a run of boxes; use --nms")
+        self._draw = drawing(job, skeleton)
+        self._entry: Callable[[Any], dict[str, Any]] = detection_entry if skeleton is None else coco_entry
 
     def run(self, parts: Iterable[Part]) -> Iterator[tuple[Part, Summary]]:
         """Do parts one after the other, those that are there already left out; pictures are read ahead meanwhile.
@@ -134,7 +139,7 @@ class Worker:
                 if self.job.overlays and not isinstance(found.picture, Frame):
                     drawings.append(drawers.submit(self._overlay, found.picture.name, image, shown))
                 tally.people += len(shown)
-                yield from map(coco_entry, shown)
+                yield from map(self._entry, shown)
                 self.advance()
             del chunk, people, image  # the next pictures come before these names are used again
         _wait(drawings)
@@ -186,13 +191,14 @@ class Worker:
         if chunk:
             yield chunk
 
-    def _shown(self, people: Sequence[Person]) -> list[Person]:
+    def _shown(self, people: Sequence[Any]) -> list[Any]:
         shown = [person for person in people if person.score >= self.job.score_threshold]
         if self.job.oks_nms is None:
             return shown
-        return without_duplicates(shown, self.predictor.spec.area_per_box, self.job.oks_nms)
+        share = BOX_TO_AREA if self.job.is_dense else self.predictor.spec.area_per_box
+        return without_duplicates(shown, share, self.job.oks_nms)
 
-    def _overlay(self, name: str, image: np.ndarray, people: Sequence[Person]) -> None:
+    def _overlay(self, name: str, image: np.ndarray, people: Sequence[Any]) -> None:
         write_picture(self.job.folder / "overlays" / name, self._draw(image, people))
 
 

@@ -84,7 +84,9 @@ def detection_entry(box: Box) -> dict[str, Any]:
     if box.expected_iou is not None:
         entry["expected_iou"] = round(float(box.expected_iou), 6)
     if len(boxes) > 1:
-        entry["components"] = [[*_rounded(one, 3), round(weight, 4)] for one, weight in zip(boxes, weights.tolist(), strict=True)]
+        entry["components"] = [
+            [*_rounded(one, 3), round(weight, 4)] for one, weight in zip(boxes, weights.tolist(), strict=True)
+        ]
     return entry
 
 
@@ -94,7 +96,11 @@ def category_ids(categories: Sequence[str]) -> list[int]:
     >>> category_ids(["ball", "kite"])
     [1, 2]
     """
-    if len(categories) == 80 and (categories[0], categories[11], categories[79]) == ("person", "stop sign", "toothbrush"):
+    if len(categories) == 80 and (categories[0], categories[11], categories[79]) == (
+        "person",
+        "stop sign",
+        "toothbrush",
+    ):
         return [number for number in range(1, 91) if number not in _COCO_GAPS]
     return list(range(1, len(categories) + 1))
 

@@ -1,6 +1,5 @@
 """Detected boxes drawn into their picture, coloured by the density's component they were answered with."""
 
-import colorsys
 import math
 from collections.abc import Sequence
 
@@ -9,9 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from poserior.outputs.box import Box
-from poserior.outputs.overlay import DARK, blend_ellipse, central_ellipse, enlarged
-
-GOLDEN = 0.618034  # of a turn: neighbours in number are far apart in hue
+from poserior.outputs.overlay import DARK, blend_ellipse, blend_frame, central_ellipse, component_color, enlarged
 
 
 def draw_boxes(
@@ -42,43 +39,18 @@ def draw_boxes(
         color = component_color(box.component)
         corners = np.asarray(box.box_xyxy, np.float64).reshape(2, 2) * zoom
         opacity = 0.25 + 0.75 * math.sqrt(min(max(float(box.score), 0.0), 1.0))
-        draw_rectangle(canvas, corners, color, opacity, unit)
+        blend_frame(canvas, corners, color, opacity, unit)
         covariance = np.asarray(box.size_covariance, np.float64)[None] / 4
         if np.isfinite(covariance).all():
             radius = np.array([math.sqrt(-2 * math.log(1 - level))])
             _, axes, angles = central_ellipse(corners[:1], covariance, radius)
             for corner in corners:
-                blend_ellipse(canvas, corner.tolist(), (axes[0] * zoom).tolist(), float(angles[0]), color, opacity, unit)
+                blend_ellipse(
+                    canvas, corner.tolist(), (axes[0] * zoom).tolist(), float(angles[0]), color, opacity, unit
+                )
         name = box.categories[box.category] if len(box.categories) > 1 else ""
         _label(canvas, f"{name} {float(box.score):.2f}".strip(), corners[0], color, unit)
     return canvas
-
-
-def component_color(component: int) -> tuple[int, int, int]:
-    """A colour of its own for every component, the same in all pictures.
-
-    >>> component_color(0), component_color(1)
-    ((255, 191, 51), (140, 51, 255))
-    """
-    red, green, blue = colorsys.hsv_to_rgb((0.1144 + component * GOLDEN) % 1, 0.8, 1.0)
-    return round(255 * red), round(255 * green), round(255 * blue)
-
-
-def draw_rectangle(
-    canvas: UInt8[np.ndarray, "H W 3"],
-    corners: Float[np.ndarray, "2 2"],
-    color: tuple[int, int, int],
-    opacity: float,
-    unit: float,
-) -> None:
-    """A frame with a dark rim, see-through."""
-    if not np.isfinite(corners).all():
-        return
-    (x0, y0), (x1, y1) = np.clip(np.round(corners - 0.5), -20000, 20000).astype(int).tolist()
-    drawn = canvas.copy()
-    cv2.rectangle(drawn, (x0, y0), (x1, y1), DARK, max(round(2.4 * unit), 3), cv2.LINE_AA)
-    cv2.rectangle(drawn, (x0, y0), (x1, y1), color, max(round(1.2 * unit), 1), cv2.LINE_AA)
-    canvas[...] = cv2.addWeighted(drawn, opacity, canvas, 1 - opacity, 0)
 
 
 def _label(

@@ -3,8 +3,10 @@
 Where regions with guaranteed coverage were fitted, the ellipses are those.
 
 The person's left is orange, the right blue, the middle pale; the surer a keypoint is, the more opaque it is drawn.
+A one-stage network's ellipses have the colour of the component that was answered with, and its box is drawn too.
 """
 
+import colorsys
 import math
 from collections.abc import Callable, Sequence
 
@@ -20,6 +22,7 @@ Ellipses = tuple[Float[np.ndarray, "K 2"], Float[np.ndarray, "K 2 2"], Float[np.
 
 LEFT, RIGHT, MIDDLE, DARK = (255, 140, 30), (60, 170, 255), (250, 235, 190), (15, 15, 20)
 _SHIFT = 4  # OpenCV draws in 1/16 pixels
+_GOLDEN = 0.618034  # of a turn: neighbours in number are far apart in hue
 _FAINTEST = 0.12  # nothing that was predicted vanishes altogether
 
 
@@ -81,6 +84,30 @@ def blend_ellipse(
     _blend(canvas, shape.bounds(3 * unit), opacity, [(shape, DARK, 1.5 * unit), (shape, color, 0.7 * unit)])
 
 
+def blend_frame(
+    canvas: UInt8[np.ndarray, "H W 3"],
+    corners: Float[np.ndarray, "2 2"],
+    color: tuple[int, int, int],
+    opacity: float,
+    unit: float,
+) -> None:
+    """A box's frame, see-through."""
+    (x0, y0), (x1, y1) = corners.tolist()
+    for start, end in zip(turns := [(x0, y0), (x1, y0), (x1, y1), (x0, y1)], [*turns[1:], turns[0]], strict=True):
+        line = _Line(start, end)
+        _blend(canvas, line.bounds(3 * unit), opacity, [(line, DARK, 2.4 * unit), (line, color, 1.2 * unit)])
+
+
+def component_color(component: int) -> tuple[int, int, int]:
+    """A colour of its own for every component of a density, the same in all pictures.
+
+    >>> component_color(0), component_color(1)
+    ((255, 191, 51), (160, 51, 255))
+    """
+    red, green, blue = colorsys.hsv_to_rgb((0.1144 + component * _GOLDEN) % 1, 0.8, 1.0)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
 def _draw_person(canvas: UInt8[np.ndarray, "H W 3"], person: Person, ellipses: Ellipses, zoom: float) -> None:
     points = np.asarray(person.keypoints, np.float64)[:, :2] * zoom
     sureness = np.clip(np.asarray(person.visibility, np.float64) * np.asarray(person.confidence, np.float64), 0, 1)
@@ -88,6 +115,11 @@ def _draw_person(canvas: UInt8[np.ndarray, "H W 3"], person: Person, ellipses: E
     unit = _line_unit(person, zoom)
     sides = keypoint_sides(person.skeleton)
     centers, axes, angles = central_ellipse(*ellipses)
+    component: int | None = getattr(person, "component", None)
+    own = None if component is None else component_color(component)
+    if own is not None:
+        corners = np.asarray(person.box_xyxy, np.float64).reshape(2, 2) * zoom
+        blend_frame(canvas, corners, own, 0.25 + 0.75 * math.sqrt(min(max(float(person.score), 0.0), 1.0)), unit)
 
     for k, side in enumerate(sides):
         place, size = (centers[k] * zoom).tolist(), (axes[k] * zoom).tolist()

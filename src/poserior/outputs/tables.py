@@ -1,4 +1,4 @@
-"""Entries of a results file as a table: CSV or Parquet, one row per person."""
+"""Entries of a results file as a table: CSV or Parquet, one row per person or detected box."""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,12 +17,14 @@ ROWS_PER_GROUP = 4096
 
 _KNOWN = {
     *("schema", "image_id", "category_id", "keypoints", "score", "bbox", "area"),
-    *("covariance", "visibility", "confidence", "modes"),
+    *("covariance", "visibility", "confidence", "modes", "size_covariance", "components"),
 }
+_HEAD = ["schema", "image_id", "category_id", "score", "bbox_x", "bbox_y", "bbox_w", "bbox_h"]
+_SIZE = ["size_ww", "size_wh", "size_hh"]
 
 
-def write_table(entries: Iterable[dict[str, Any]], path: str | Path, skeleton: Skeleton) -> int:
-    """Write entries of a results file (`poserior.outputs.coco_entry`) as they come; the file appears when all are.
+def write_table(entries: Iterable[dict[str, Any]], path: str | Path, skeleton: Skeleton | None) -> int:
+    """Write entries of a results file (`coco_entry`, `detection_entry`) as they come; the file appears when all are.
 
     Columns: `table_columns`. All numbers are those of the entries. Regions and further keys with one number or text
     each (a video's frame, say) have columns if the first entry has them; what is missing, or infinite, is an empty
@@ -31,7 +33,7 @@ def write_table(entries: Iterable[dict[str, Any]], path: str | Path, skeleton: S
     Args:
         entries: in the form of ``results.json``.
         path: ends in ``.csv`` or ``.parquet``; of Parquet at most `ROWS_PER_GROUP` rows are in memory.
-        skeleton: names the keypoints.
+        skeleton: names the keypoints; None for boxes, whose rows have `size_covariance` in their place.
 
     Returns:
         How many rows.
@@ -50,7 +52,7 @@ def write_table(entries: Iterable[dict[str, Any]], path: str | Path, skeleton: S
     return write(table, remaining if first is None else chain([first], remaining), path)
 
 
-def table_columns(skeleton: Skeleton, regions: Sequence[str] = (), further: Sequence[str] = ()) -> list[str]:
+def table_columns(skeleton: Skeleton | None, regions: Sequence[str] = (), further: Sequence[str] = ()) -> list[str]:
     """The names of a table's columns, in order.
 
     >>> from poserior import skeletons
@@ -60,9 +62,11 @@ def table_columns(skeleton: Skeleton, regions: Sequence[str] = (), further: Sequ
     >>> columns[9:17]  # doctest: +NORMALIZE_WHITESPACE
     ['nose_x', 'nose_y', 'nose_xx', 'nose_xy', 'nose_yy', 'nose_visibility', 'nose_confidence', 'nose_region_90']
     """
+    if skeleton is None:
+        return [*_HEAD, *further, *_SIZE]
     each = ["x", "y", "xx", "xy", "yy", "visibility", "confidence", *regions]
     return [
-        *("schema", "image_id", "category_id", "score", "bbox_x", "bbox_y", "bbox_w", "bbox_h", "area", *further),
+        *(*_HEAD, "area", *further),
         *(f"{name}_{suffix}" for name in skeleton.keypoints for suffix in each),
     ]
 
@@ -70,7 +74,7 @@ def table_columns(skeleton: Skeleton, regions: Sequence[str] = (), further: Sequ
 class _Table:
     """What the first entry decides for all: the regions, the further keys, and which of those are text."""
 
-    def __init__(self, skeleton: Skeleton, first: dict[str, Any]) -> None:
+    def __init__(self, skeleton: Skeleton | None, first: dict[str, Any]) -> None:
         self.skeleton = skeleton
         self.regions = [key for key in first if key.startswith("region_")]
         self.further = {
@@ -81,11 +85,19 @@ class _Table:
         self.id_type = type(first.get("image_id", ""))
         self.columns = table_columns(skeleton, self.regions, list(self.further))
 
+    @property
+    def name(self) -> str:
+        """What the entries are of."""
+        return "boxes" if self.skeleton is None else self.skeleton.name
+
     def row(self, entry: dict[str, Any], number: int) -> list[Any]:
         """An entry's values in the order of the columns."""
         try:
             x, y, width, height = entry["bbox"]
             row = [entry["schema"], entry["image_id"], entry["category_id"], entry["score"], x, y, width, height]
+            if self.skeleton is None:
+                ww, wh, _, hh = entry.get("size_covariance") or [None] * 4
+                return [*row, *map(entry.get, self.further), ww, wh, hh]
             row += [entry.get("area"), *map(entry.get, self.further)]
             triples = entry["keypoints"]
             parts = [entry["covariance"], entry["visibility"], entry["confidence"], *map(entry.get, self.regions)]
@@ -99,7 +111,7 @@ class _Table:
         except (KeyError, TypeError, ValueError, IndexError) as error:
             found = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise InputError(
-                f"expected a results entry of {self.skeleton.name} with the keys of the first, found {found} in entry"
+                f"expected a results entry of {self.name} with the keys of the first, found {found} in entry"
                 f" {number}; write entries of one model"
             ) from None
         return row
@@ -126,7 +138,7 @@ def _write_parquet(table: _Table, entries: Iterable[dict[str, Any]], path: Path)
         ) from None
     schema = pa.schema(
         [pa.field(name, kind, nullable) for name, kind, nullable in _types(table, pa)],
-        {"poserior_schema": str(SCHEMA), "skeleton": table.skeleton.name, "poserior_version": version("poserior")},
+        {"poserior_schema": str(SCHEMA), "skeleton": table.name, "poserior_version": version("poserior")},
     )
     count = 0
     with replacing_file(path) as temporary, parquet.ParquetWriter(temporary, schema, compression="zstd") as writer:
@@ -150,7 +162,11 @@ def _types(table: _Table, pa: Any) -> Iterator[tuple[str, Any, bool]]:
     whole = {"schema": pa.int32(), "category_id": pa.int64(), "image_id": by_type.get(table.id_type, pa.string())}
     kinds = {**{key: by_type.get(kind, pa.float64()) for key, kind in table.further.items()}, **whole}
     for name in table.columns:
-        nullable = name == "area" or name in table.further or name.endswith(tuple(f"_{key}" for key in table.regions))
+        nullable = (
+            name in ("area", *_SIZE)
+            or name in table.further
+            or name.endswith(tuple(f"_{key}" for key in table.regions))
+        )
         yield name, kinds.get(name, pa.float64()), nullable
 
 

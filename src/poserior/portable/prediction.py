@@ -39,6 +39,7 @@ class PortablePrediction:
         image_id: the picture's id or name.
         area: the object's in square pixels, predicted or taken from the box.
         regions: regions by their promised probability; none if the file has none.
+        component: of a result that a one-stage network has written: which component was answered with.
     """
 
     keypoints: Float32[np.ndarray, "K D"]
@@ -51,6 +52,7 @@ class PortablePrediction:
     image_id: int | str = 0
     area: float | None = None
     regions: Mapping[float, PortableRegion] = field(default_factory=dict, repr=False)
+    component: int | None = None
 
     def to_coco(self, category_id: int = 1) -> dict[str, Any]:
         """One entry of a COCO keypoint-results file, see `poserior.outputs.coco_entry`."""
