@@ -36,15 +36,14 @@ def oracle(small, monkeypatch):
         count = len(points), points.shape[1]
         weights = torch.tensor([weight, 0.0]).expand(*count, 2)
         spread = torch.zeros(*count, 4)
-        raw = scattered(torch.cat([weights, both, spread], 2), target.cell, height * width).unflatten(2, (height, width))
-        flat = {name: getattr(target, name) for name in ("offset", "size")}
-        flat = {
+        flat = {"raw": torch.cat([weights, both, spread], 2), "offset": target.offset, "size": target.size}
+        grids = {
             name: scattered(value, target.cell, height * width).unflatten(2, (height, width))
             for name, value in flat.items()
         }
-        size = None if spec.skeleton is None else flat["size"]
+        size = None if spec.skeleton is None else grids["size"]
         logits = torch.where(target.heat == 1, 6.0, -12.0)
-        maps = Maps(centre=logits, offset=flat["offset"], density=raw, size=size)
+        maps = Maps(centre=logits, offset=grids["offset"], density=grids["raw"], size=size)
         monkeypatch.setattr(model, "predict", lambda images: maps)
         return model, spec
 
@@ -142,7 +141,7 @@ def test_data_that_does_not_fit(oracle, squares, corners, small):
         def __getitem__(self, index):
             return super().__getitem__(0)
 
-    with pytest.raises(InputError, match="expected 3 keypoints .the model's., found 0"):
+    with pytest.raises(InputError, match=r"expected 3 keypoints .the model's., found 0"):
         evaluate_dense(model, spec, Plain(2), progress=False)
     single = build_dense(dense_spec(small(head={"class_path": "DenseFixed", "init_args": {}}), corners(2)))
     with pytest.raises(InputError, match="expected a mixture for an evaluation per component"):

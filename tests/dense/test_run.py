@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import load_file
 
 from poserior.dense.evaluate import evaluate_dense
+from poserior.dense.losses import LossWeights
 from poserior.dense.run import train
 from poserior.dense.spec import is_dense, load_dense
 from poserior.errors import InputError
@@ -29,18 +30,20 @@ def test_four_pictures_are_learnt_by_heart(corners, small, tmp_path):
             return super().__getitem__(index % 4)
 
     config = small(
+        backbone={"class_path": "Upsampled", "init_args": {"name": "test_resnet", "channels": 24}},
+        loss_weights=LossWeights(density=1.0),
         budget=Budget(epochs=4),
         loader=Loader(batch_size=4, workers=0, augment=False),
-        optimiser=Optimiser(lr=2e-2, warmup=5),
+        optimiser=Optimiser(lr=5e-3, warmup=5),
     )
     folder = train(config, tmp_path / "run", data=(Again(60), corners(4)), progress=False)
     first, last = log(folder)[0], log(folder)[-1]
-    assert float(last["train_loss"]) < 0.7 * float(first["train_loss"])
+    assert float(last["train_loss"]) < 0.85 * float(first["train_loss"])
     assert float(last["val_centre"]) < 0.5 * float(first["val_centre"])
     assert float(last["val_nll"]) < float(first["val_nll"]) - 0.5
     model, spec = load_dense(folder)
     found = evaluate_dense(model, spec, corners(4), progress=False)
-    assert found["boxes"]["AP50"] > 0.4
+    assert found["boxes"]["AP50"] > 0.5
     assert found["objects"] == 6
 
 

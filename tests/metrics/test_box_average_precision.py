@@ -23,7 +23,9 @@ def noisy(seed, pictures=12, categories=3):
             row = {"image_id": picture, "category_id": category, "bbox": box, "area": 0.7 * width * height}
             truth.append(row | {"iscrowd": int(rng.random() < 0.15), "id": len(truth) + 1})
             for _ in range(int(rng.integers(0, 3))):
-                moved = [float(value) for value in np.array(box) + rng.normal(0, 0.08, 4) * [width, height, width, height]]
+                moved = [
+                    float(value) for value in np.array(box) + rng.normal(0, 0.08, 4) * [width, height, width, height]
+                ]
                 score = float(rng.integers(1, 20)) / 20
                 found.append({"image_id": picture, "category_id": category, "bbox": moved, "score": score})
     lists = {"images": [{"id": n} for n in range(1, pictures + 1)]}
@@ -57,7 +59,9 @@ def test_names_as_ids_other_numbers_and_one_category():
         return [row | {"image_id": f"p{row['image_id']:02d}", "category_id": 10 * row["category_id"]} for row in rows]
 
     lists = {"images": [{"id": f"p{n:02d}"} for n in range(1, 13)], "categories": [{"id": 10 * n} for n in (1, 2, 3)]}
-    lists["annotations"] = [{key: row[key] for key in row if key != "id"} for row in renamed(annotations["annotations"])]
+    lists["annotations"] = [
+        {key: row[key] for key in row if key != "id"} for row in renamed(annotations["annotations"])
+    ]
     assert coco_box_average_precision(renamed(results), lists) == expected
     only = [row for row in annotations["annotations"] if row["category_id"] == 2]
     alone = coco_box_average_precision(
