@@ -14,6 +14,7 @@ from poserior.skeletons import load
 
 STEPS, SEEDS = 700, 3
 SIGMAS = load("coco17").oks_sigmas
+STARTS = ((10.0, None), (2.0, None), (2.0, 2.0), (2.0, 4.0), (2.0, 8.0))  # scale_offset, initial_scale
 
 
 def poses(count: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -28,11 +29,11 @@ def poses(count: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.T
     return features, size * (mean + sign[:, None, None] * kind) + noise
 
 
-def trained(components: int, initial_scale: float | None, seed: int) -> tuple[float, list[float]]:
+def trained(components: int, offset: float, initial_scale: float | None, seed: int) -> tuple[float, list[float]]:
     """The last 50 steps' -log p per pose, and the components' average weights."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    head = DenseMixture(16, SIGMAS, components=components, initial_scale=initial_scale)
+    head = DenseMixture(16, SIGMAS, components=components, scale_offset=offset, initial_scale=initial_scale)
     optimiser = torch.optim.Adam(head.parameters(), 4e-3)
     labelled, last = torch.ones(32, 17, dtype=torch.bool), []
     for step in range(STEPS):
@@ -48,10 +49,10 @@ def trained(components: int, initial_scale: float | None, seed: int) -> tuple[fl
 
 
 if __name__ == "__main__":
-    print("components  initial_scale  -log p  weights")
+    print("components  scale_offset  initial_scale  -log p  weights")
     for components in (2, 3):
-        for initial_scale in (None, 2.0, 4.0, 8.0):
+        for offset, initial_scale in STARTS:
             for seed in range(SEEDS):
-                nll, weights = trained(components, initial_scale, seed)
+                nll, weights = trained(components, offset, initial_scale, seed)
                 shares = " ".join(f"{weight:.2f}" for weight in weights)
-                print(f"{components:>10}  {initial_scale!s:>13}  {nll:6.1f}  {shares}", flush=True)
+                print(f"{components:>10}  {offset:>12}  {initial_scale!s:>13}  {nll:6.1f}  {shares}", flush=True)
