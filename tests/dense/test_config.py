@@ -22,7 +22,6 @@ def test_to_dict_and_back_through_a_file(small):
 @pytest.mark.parametrize(
     ("parts", "text"),
     [
-        ({"model": "other"}, "model dense, found 'other'"),
         ({"fraction": 0.0}, "fraction above 0 and at most 1, found 0.0"),
         ({"max_objects": 0}, "max_objects at least 1, found 0"),
         ({"channels": 0}, "channels at least 1"),

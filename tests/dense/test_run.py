@@ -1,5 +1,4 @@
 import csv
-import dataclasses
 import json
 
 import pytest
@@ -15,7 +14,7 @@ from poserior.training import Budget, Checkpoint, Loader, Optimiser
 
 
 def log(folder):
-    return list(csv.DictReader((folder / "log.csv").open(encoding="utf-8")))
+    return list(csv.DictReader((folder / "log.csv").read_text(encoding="utf-8").splitlines()))
 
 
 def same(ours, theirs):
@@ -26,19 +25,25 @@ def same(ours, theirs):
 
 
 def test_four_pictures_are_learnt_by_heart(corners, small, tmp_path):
+    class Again(corners):
+        def __getitem__(self, index):
+            return super().__getitem__(index % 4)
+
     config = small(
-        budget=Budget(epochs=60, validate_every=60),
+        backbone={"class_path": "Upsampled", "init_args": {"name": "test_resnet", "channels": 24}},
+        loss_weights=LossWeights(density=1.0),
+        budget=Budget(epochs=4),
         loader=Loader(batch_size=4, workers=0, augment=False),
-        optimiser=Optimiser(lr=2e-2, warmup=5),
+        optimiser=Optimiser(lr=5e-3, warmup=5),
     )
-    folder = train(config, tmp_path / "run", data=(corners(4), corners(4)), progress=False)
-    rows = log(folder)
-    first, last = float(rows[0]["train_loss"]), float(rows[-1]["train_loss"])
-    assert last < 0.3 * first
-    assert float(rows[-1]["val_loss"]) < 0.5 * first
+    folder = train(config, tmp_path / "run", data=(Again(60), corners(4)), progress=False)
+    first, last = log(folder)[0], log(folder)[-1]
+    assert float(last["train_loss"]) < 0.85 * float(first["train_loss"])
+    assert float(last["val_centre"]) < 0.5 * float(first["val_centre"])
+    assert float(last["val_nll"]) < float(first["val_nll"]) - 0.5
     model, spec = load_dense(folder)
     found = evaluate_dense(model, spec, corners(4), progress=False)
-    assert found["boxes"]["AP50"] > 0.6
+    assert found["boxes"]["AP50"] > 0.5
     assert found["objects"] == 6
 
 
@@ -101,23 +106,15 @@ def test_pictures_without_a_single_object(corners, small, tmp_path):
     assert all(bool(value.isfinite().all()) for value in load_file(folder / "model.safetensors").values())
 
 
-def test_a_label_that_is_no_number_is_named(corners, small, tmp_path):
-    class Poisoned(corners):
-        def __getitem__(self, index):
-            scene = super().__getitem__(index)
-            if index != 3:
-                return scene
-            points = scene.keypoints.clone()
-            points[0, 0, 0] = float("nan")
-            return dataclasses.replace(scene, keypoints=points)
-
-    config = small(loss_weights=LossWeights(density=1.0))
-    with pytest.raises(InputError, match=r"for 1 of 2 pictures: image 3; correct or remove their labels") as error:
-        train(config, tmp_path / "run", data=(Poisoned(4), None), progress=False)
-    assert "\n" not in str(error.value)
+def test_a_learning_rate_that_explodes(squares, small, tmp_path):
+    config = small(optimiser=Optimiser(lr=1e30, warmup=0), budget=Budget(epochs=5))
+    with pytest.raises(InputError, match=r"2 pictures, so that training itself has diverged; lower optimiser.lr"):
+        train(config, tmp_path / "run", data=(squares(4), None), progress=False)
     (found,) = (tmp_path / "run" / "broken").iterdir()
     record = json.loads((found / "pictures.json").read_text(encoding="utf-8"))
-    assert [entry["image_id"] for entry in record["pictures"] if not entry["finite"]] == [3]
+    assert {entry["image_id"] for entry in record["pictures"]} <= {0, 1, 2, 3}
+    assert (found / "before.ckpt").exists()
+    assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
 @pytest.mark.parametrize(
@@ -147,7 +144,7 @@ def test_other_data_sets(squares, corners, small, tmp_path):
         train(small(), tmp_path / "run", data=(squares(2), corners(2)), progress=False)
     with pytest.raises(InputError, match="expected train_data to learn from"):
         train(small(train_data=None), tmp_path / "run", progress=False)
-    with pytest.raises(InputError, match="expected a usable train_data, found .*'KeypointDataset'"):
+    with pytest.raises(InputError, match=r"expected a usable train_data, found .*'KeypointDataset'"):
         train(small(train_data={"class_path": "KeypointDataset", "init_args": {}}), tmp_path / "run", progress=False)
 
 

@@ -3,7 +3,7 @@
 import math
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from jsonargparse import ArgumentParser
@@ -38,9 +38,15 @@ def add_dense_options(verb: ArgumentParser) -> None:
     )
     group.add_argument("--scales", type=list[float] | None, default=None, help="e.g. [0.5,0.75,1,1.25,1.5]")
     group.add_argument("--refine", type=bool | None, default=None, help="move keypoints to the peaks of their heat")
-    group.add_argument("--choice", type=str, default="best", help="answer of a density: best, mean, bishop or densest")
-    group.add_argument("--score", type=str, default="expected", help="rank by expected OKS or IoU too, or by centre")
-    group.add_argument("--nms", type=str | None, default=None, help="none, gaussian or linear soft suppression")
+    group.add_argument(
+        "--choice", type=Literal["best", "mean", "bishop", "densest"], default="best", help="answer of a density"
+    )
+    group.add_argument(
+        "--score", type=Literal["expected", "centre"], default="expected", help="rank by expected OKS or IoU, or centre"
+    )
+    group.add_argument(
+        "--nms", type=Literal["none", "gaussian", "linear"] | None, default=None, help="soft suppression of boxes"
+    )
     group.add_argument("--input-size", type=str | None, default=None, help="H,W of the network's input, or original")
     group.add_argument("--nll", type=bool | None, default=None, help="the labels' likelihood (default: true)")
 
