@@ -1,6 +1,6 @@
 """Pictures of several synthetic people (or of simple shapes) with COCO annotations, and a look at the first dozen.
 
-python examples/make_scenes.py FOLDER [--length 2000] [--seed 0] [--side 128] [--people 1 4] [--scales 0.1 0.9] [--objects]
+python examples/make_scenes.py FOLDER [--length 2000] [--side 128] [--people 1 4] [--scales 0.1 0.9] [--objects]
 """
 
 import argparse

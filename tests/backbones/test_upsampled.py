@@ -15,11 +15,11 @@ from poserior.errors import InputError
     [
         ("resnet10t", {}, 4, 32),
         ("resnet10t", {"stride": 2, "depthwise": True}, 2, 32),
-        ("resnet10t", {"output_stride": 16}, 4, 16),
+        ("resnet10t", {"options": {"output_stride": 16}}, 4, 16),
         ("mobilenetv3_small_050", {"depthwise": True}, 4, 32),
-        ("mobilenetv3_small_050", {"out_indices": (1, 2, 3)}, 4, 16),
-        ("convnext_atto", {"depths": (1, 1, 1, 1)}, 4, 32),
-        ("swin_tiny_patch4_window7_224", {"depths": (1, 1, 1, 1), "image_size": (128, 256)}, 4, 32),
+        ("mobilenetv3_small_050", {"options": {"out_indices": (1, 2, 3)}}, 4, 16),
+        ("convnext_atto", {"options": {"depths": (1, 1, 1, 1)}}, 4, 32),
+        ("swin_tiny_patch4_window7_224", {"options": {"depths": (1, 1, 1, 1)}, "image_size": (128, 256)}, 4, 32),
     ],
 )
 def test_one_map_of_the_promised_shape(name, options, stride, divisor) -> None:
@@ -37,10 +37,10 @@ def test_one_map_of_the_promised_shape(name, options, stride, divisor) -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("resnet10t", {"zero_init_last": False}),  # timm starts blocks at zero, whose insides learn nothing at first
+        ("resnet10t", {"options": {"zero_init_last": False}}),  # timm starts blocks at zero, whose insides learn nothing at first
         ("mobilenetv3_small_050", {"depthwise": True}),
-        ("convnext_atto", {"depths": (1, 1, 1, 1)}),
-        ("swin_tiny_patch4_window7_224", {"depths": (1, 1, 1, 1), "image_size": (64, 96)}),
+        ("convnext_atto", {"options": {"depths": (1, 1, 1, 1)}}),
+        ("swin_tiny_patch4_window7_224", {"options": {"depths": (1, 1, 1, 1)}, "image_size": (64, 96)}),
     ],
 )
 def test_gradients_reach_every_parameter(name, options, idle_parameters) -> None:
@@ -61,7 +61,8 @@ def test_moving_the_picture_moves_the_map_a_cell_in_four_pixels(on_a_torus) -> N
 
 def test_the_sum_by_hand() -> None:
     torch.manual_seed(0)
-    backbone, images = Upsampled("resnet10t", channels=16, out_indices=(1, 2, 3)).eval(), torch.rand(2, 3, 64, 96)
+    backbone = Upsampled("resnet10t", channels=16, options={"out_indices": (1, 2, 3)}).eval()
+    images = torch.rand(2, 3, 64, 96)
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     with torch.no_grad():
         fine, middle, coarse = backbone.body((images - mean.view(3, 1, 1)) / std.view(3, 1, 1))
@@ -121,23 +122,23 @@ def test_offline_the_error_names_the_way_out(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(InputError, match=r"pretrained weights of resnet10t .*weights=FILE.*pretrained=false"):
-        Upsampled("resnet10t", pretrained=True, cache_dir=str(tmp_path))
+        Upsampled("resnet10t", pretrained=True, options={"cache_dir": str(tmp_path)})
 
 
 def test_what_does_not_fit_is_told() -> None:
     with pytest.raises(InputError, match=r"timm knows, found 'resnt18'; did you mean .*resnet18"):
         Upsampled("resnt18")
     with pytest.raises(InputError, match=r"pyramid of maps from stride 4 on, found maps of strides \[16, 16, 16\]"):
-        Upsampled("vit_tiny_patch16_224", depth=3)
+        Upsampled("vit_tiny_patch16_224", options={"depth": 3})
     with pytest.raises(InputError, match=r"stride 3 on, found maps of strides \[2, 4, 8, 16, 32\] in resnet10t"):
         Upsampled("resnet10t", stride=3)
     with pytest.raises(InputError, match="resnet10t does not take the options"):
-        Upsampled("resnet10t", colour="blue")
+        Upsampled("resnet10t", options={"colour": "blue"})
     with pytest.raises(InputError, match="positive number of channels, found 0"):
         Upsampled("resnet10t", channels=0)
     with pytest.raises(InputError, match=r"multiples of 32 pixels .* found 64 x 80"):
         Upsampled("resnet10t")(torch.rand(1, 3, 64, 80))
-    swin = {"name": "swin_tiny_patch4_window7_224", "depths": (1, 1, 1, 1)}
+    swin = {"name": "swin_tiny_patch4_window7_224", "options": {"depths": (1, 1, 1, 1)}}
     with pytest.raises(InputError, match=r"image_size=\(H, W\) for swin"):
         Upsampled(**swin)
     with pytest.raises(InputError, match=r"expected pictures of \(64, 96\).* found \(96, 64\)"):

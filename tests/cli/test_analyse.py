@@ -69,7 +69,7 @@ def test_runs_side_by_side_on_annotations(trained, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "expected a subject (occlusion, truncation, density, flow, confidence), found none"),
+        ([], "expected a subject (occlusion, truncation, density, flow, confidence, components), found none"),
         (["oclusion"], "found 'oclusion'; see poserior analyse --help"),
         (["occlusion"], "expected --run DIR, found none"),
         (["occlusion", "--run", "nowhere"], "expected a run folder"),
@@ -112,3 +112,77 @@ def test_the_runs_own_validation_data(run_folder_coco, tmp_path):
     assert content["people"] == 3
     assert content["data"] == "validation data of run (Figures)"
     assert "true" not in content["runs"]["run"]["log_likelihood"]  # exact labels have no law
+
+
+def dense_run(folder, name, components=2, epochs=2):
+    """An untrained one-stage network in a folder, as a run leaves it."""
+    from poserior.dense.spec import DenseSpec, build_dense, save_dense
+    from poserior.skeletons import load
+
+    poses = name == "FigureScenes"
+    head = {"class_path": "DenseMixture", "init_args": {"components": components, "channels": 8}}
+    backbone = {"class_path": "Upsampled", "init_args": {"name": "resnet10t", "channels": 8}}
+    from poserior.datasets.simple_objects import CATEGORIES
+
+    categories = ("person",) if poses else CATEGORIES
+    spec = DenseSpec(backbone, head, categories, load("coco17") if poses else None, (64, 96), channels=8)
+    folder.mkdir(parents=True)
+    save_dense(build_dense(spec), spec, folder)
+    data = {"class_path": name, "init_args": {"length": 3, "seed": 4, "picture_size": [48, 64]}}
+    if poses:
+        data["init_args"]["pool"] = 3
+    (folder / "config.yaml").write_text(json.dumps({"val_data": data}), encoding="utf-8")
+    rows = [f"{epoch},{4 - epoch}" for epoch in range(1, epochs + 1)]
+    (folder / "log.csv").write_text("\n".join(["epoch,val_loss", *rows]), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["FigureScenes", "SimpleObjects"])
+def test_components_of_one_stage_networks(name, tmp_path, capsys):
+    first, base = dense_run(tmp_path / "two", name), dense_run(tmp_path / "one", name, components=1)
+    words = ["--output", str(tmp_path), "--people", "2", "--score", "0.05", "--settings", "64,64f"]
+    assert main(["analyse", "components", "--run", f"{first},{base}", *words]) == 0, capsys.readouterr().err
+    content = json.loads((tmp_path / "components.json").read_text(encoding="utf-8"))
+    assert (content["pictures"], list(content["runs"])) == (2, ["two", "one"])
+    two, one = content["runs"].values()
+    assert list(two["average_precision"]) == ["all", "1", "2"]
+    assert list(one["average_precision"]) == ["all"]
+    assert one["scale"] is None
+    assert len(two["scale"]["rate"]) == 2
+    assert two["learning"] == {"epoch": [1, 2], "values": {"loss": [3, 2]}}
+    assert [timing["setting"] for timing in one["timings"]] == ["64", "64f"]
+    assert "shown" not in two
+    page = (tmp_path / "components.html").read_text(encoding="utf-8")
+    assert "data:image/jpeg" in page
+    if name == "FigureScenes":
+        assert two["view"]["known"] == two["truths"] > 0
+        assert set(two["displaced"]) == {"1 px", "2 px", "3 px"}
+        assert set(two["subsets"]) >= {"all", "facial", "ankles"}
+    else:
+        assert two["view"] is None
+        assert two["subsets"] == {}
+    assert "components.json and components.html are in" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--run", "RUN"], "expected a run of a one-stage network"),
+        (["--run", "DENSE", "--score", "2"], "expected --score from 0 to 1, found 2"),
+        (["--run", "DENSE", "--settings", "fast"], "expected a setting such as"),
+        (["--run", "DENSE,OTHER"], "expected runs of the same categories and keypoints"),
+        (["--run", "BARE"], "expected --annotations and --images for a run without validation data"),
+    ],
+)
+def test_components_refuse_in_one_sentence(words, message, trained, tmp_path, capsys):
+    places = {"RUN": trained}
+    if any("DENSE" in word for word in words):
+        places["DENSE"] = dense_run(tmp_path / "dense", "SimpleObjects")
+    if any("OTHER" in word for word in words):
+        places["OTHER"] = dense_run(tmp_path / "other", "FigureScenes")
+    if "BARE" in words:
+        places["BARE"] = dense_run(tmp_path / "bare", "SimpleObjects")
+        (places["BARE"] / "config.yaml").unlink()
+    given = [",".join(str(places.get(part, part)) for part in word.split(",")) for word in words]
+    assert main(["analyse", "components", *given]) == 2
+    assert message in capsys.readouterr().err

@@ -57,6 +57,10 @@ def test_chosen_categories_and_empty_pictures(fake_coco) -> None:
     dogs = CocoScenes(fake_coco.annotations, fake_coco.images, categories=["dog"])
     assert (len(dogs), dogs.categories, dogs.category_ids) == (1, ("dog",), (2,))
     assert dogs[0].category.tolist() == [0]
+    turned = CocoScenes(fake_coco.annotations, fake_coco.images, categories=["dog", 1, "person"])
+    assert (turned.categories, turned.category_ids) == (("dog", "person"), (2, 1))
+    assert turned[0].category.tolist() == [1, 1, 0]
+    assert [entry["category_id"] for entry in turned.coco_dict()["annotations"]] == [1, 1, 2, 1, 1]
     with_empty = CocoScenes(fake_coco.annotations, fake_coco.images, categories=[2], with_empty=True)
     assert with_empty.image_ids == [10, 20]
     assert with_empty[1].box_xyxy.shape == (0, 4)
@@ -201,4 +205,4 @@ def test_broken_files_are_refused(fake_coco, mutated) -> None:
             accepted.append(broken)
 
     check()
-    assert 15 < len(accepted) < 135  # some changes are harmless, most are not
+    assert 5 < len(accepted) < 135  # some changes are harmless, most are not

@@ -114,8 +114,8 @@ class Deformable(nn.Module):
 
     ``y(p) = sum_n w_n m_n(p) x(p + p_n + d_n(p))``, x interpolated bilinearly, where a plain convolution of x gives
     the displacements d and, through a sigmoid, the weights m. That convolution starts at zero: at first this is half a
-    plain convolution. Computed in the weights' own precision whatever the autocast, for positions in bfloat16 would be
-    coarser than a cell.
+    plain convolution. Computed in the weights' own precision whatever the autocast, for positions in bfloat16 lie half
+    a cell apart from the 64th on.
 
     Zhu, Hu, Lin and Dai, "Deformable ConvNets v2", 2019.
     """

@@ -1,5 +1,6 @@
 """Any pyramid of timm, from the top down to one fine map: the small backbone of a one-stage network."""
 
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,11 @@ class Upsampled(DenseBackbone):
         stride: picture pixels per cell: that of one of the model's maps.
         pretrained: load timm's weights, from the cache or over the network.
         weights: a local file of weights of this model in place of the network's (``.safetensors`` or torch's format).
-        depthwise: `smooth` convolves each channel for itself, then mixes them: about a ninth of the arithmetic.
+        depthwise: `smooth` convolves each channel for itself, then mixes them: an eighth of its arithmetic with 64
+            channels.
         image_size: the pictures' ``(H, W)``, for models that are built for one size only (Swin); others take any.
-        options: passed on to timm, e.g. ``out_indices=(1, 2, 3)`` (which maps to take: all that the model has, unless
-            told), ``drop_path_rate=0.1``.
+        options: further arguments of the timm model, e.g. ``{"out_indices": (1, 2, 3)}`` (which maps to take: all that
+            it has, unless told) or for ResNets ``{"channels": (32, 64, 128, 256)}``.
 
     Attributes:
         out_channels: `channels`.
@@ -57,9 +59,10 @@ class Upsampled(DenseBackbone):
         weights: str | Path | None = None,
         depthwise: bool = False,
         image_size: tuple[int, int] | None = None,
-        **options: Any,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        options = dict(options or {})
         if channels < 1:
             raise InputError(f"expected a positive number of channels, found {channels}")
         fixed = has_fixed_size(name)

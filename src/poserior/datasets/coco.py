@@ -98,7 +98,7 @@ def read_coco(
 
 
 def read_rows(path: str | Path, skeleton: Skeleton | None, wanted: Sequence[int | str] | None) -> CocoRows:
-    """The annotations of the categories `wanted` (ids or names); None: of all that fit the skeleton."""
+    """The annotations of the categories `wanted` (ids or names), in that order; None: of all that fit the skeleton."""
     content = read_json(path)
     pictures = _read_pictures(entries(content, "images", path), f"'images' of {path}")
     categories = _choose_categories(entries(content, "categories", path), wanted, skeleton, path)
@@ -200,7 +200,8 @@ def _choose_categories(
     elif wanted is None and skeleton is not None:
         chosen = [entry for entry in everything if _same_names(entry[2].get("keypoints"), skeleton)]
     else:
-        chosen = [entry for entry in everything if any(name in entry[:2] for name in wanted or ())]
+        matching = [entry for name in wanted or () for entry in everything if name in entry[:2]]
+        chosen = list({entry[0]: entry for entry in matching}.values())
     absent = [name for name in wanted or () if all(name not in entry[:2] for entry in chosen)]
     if not chosen or absent:
         expected = "a category with the keypoints of " + skeleton.name if skeleton is not None else "a category"

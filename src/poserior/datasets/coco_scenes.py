@@ -32,8 +32,8 @@ class CocoScenes(SceneDataset):
         images: a folder, an uncompressed ``.tar`` or a ``.zip``, see `CocoKeypoints`.
         skeleton: of the keypoints: a built-in skeleton's name, the path of a YAML file, or a `Skeleton`; None for mere
             boxes.
-        categories: ids or names of those that count; None for all, or with a skeleton for those that list its
-            keypoints. Their order in the file is that of `categories` and of `Scene.category`.
+        categories: ids or names of those that count, in the order that `Scene.category` numbers them by; None for all,
+            or with a skeleton for those that list its keypoints, in the file's order.
         with_empty: keep pictures without a single object to learn from.
         skip_corrupt: decode every picture at once and leave out those that cannot be decoded (`num_skipped` pictures).
         facts: keys of annotations whose numbers become the scenes' `facts`, where any annotation has them; objects

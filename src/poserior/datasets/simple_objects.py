@@ -111,7 +111,7 @@ class SimpleObjects(SceneDataset):
                 continue
             boxes.append(inside)
             categories.append(category)
-            areas.append(np.count_nonzero(seen))
+            areas.append(int(np.count_nonzero(seen)))
             drawn.append((seen, _colour(rng, mean)))
             taken |= seen
         for seen, colour in drawn:

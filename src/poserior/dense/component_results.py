@@ -1,23 +1,18 @@
 """Annotations and answers of whole pictures in COCO's form, to be counted by its rules."""
 
-import contextlib
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
 from poserior.geometry import box_area, xyxy_to_xywh
-from poserior.metrics import coco_average_precision
+from poserior.metrics import coco_average_precision, coco_box_average_precision
 from poserior.scenes import Scene
 from poserior.skeletons import Skeleton
 
 Json = dict[str, Any]
-BOX_KEYS = ("AP", "AP50", "AP75", "APS", "APM", "APL")
 MOST_PEOPLE = 20
 """COCO counts so many people of a picture."""
 
@@ -81,17 +76,4 @@ def average_precision(results: Sequence[Json], annotations: Json, skeleton: Skel
     """COCO's numbers of boxes, or of the keypoints of category 1; not a number where nothing is defined."""
     if skeleton is not None:
         return coco_average_precision(list(results), annotations, skeleton.oks_sigmas, 1)
-    if not results:
-        return dict.fromkeys(BOX_KEYS, 0.0)
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools has no quiet mode
-        truth = COCO()
-        truth.dataset = annotations
-        truth.createIndex()
-        evaluation = COCOeval(truth, truth.loadRes([dict(result) for result in results]), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return {
-        key: float(value) if value >= 0 else float("nan")
-        for key, value in zip(BOX_KEYS, evaluation.stats, strict=False)
-    }
+    return coco_box_average_precision(list(results), annotations)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from poserior.analyses import Timing
@@ -16,7 +15,8 @@ from poserior.dense.model import DenseModel
 from poserior.dense.predictor import DensePredictor
 from poserior.dense.spec import DenseSpec
 from poserior.errors import InputError
-from poserior.scenes import Detection, Scene
+from poserior.scenes import Detection
+from poserior.transforms.scene_items import Scenes
 
 SCALES = {"": (1.0,), "S3": (0.75, 1.0, 1.25), "S5": (0.5, 0.75, 1.0, 1.25, 1.5)}
 
@@ -54,7 +54,7 @@ def canvas_of(side: int | None, spec: DenseSpec, divisor: int) -> tuple[int, int
 def time_settings(
     runs: Mapping[str, tuple[DenseModel, DenseSpec]],
     settings: Sequence[str],
-    dataset: Dataset[Scene],
+    dataset: Scenes,
     device: torch.device | str | None = None,
     count: int = 100,
     progress: bool = True,
@@ -95,9 +95,8 @@ def time_settings(
     seconds: dict[tuple[str, str], list[float]] = {key: [] for key in predictors}
     results: dict[tuple[str, str], list[Json]] = {key: [] for key in predictors}
     entries: list[Json] = []
-    pictures: Any = dataset
-    for number in tqdm(range(len(pictures)), "speed", disable=not progress):
-        scene = pictures[number]
+    for number in tqdm(range(len(dataset)), "speed", disable=not progress):
+        scene = dataset[number]
         entries += annotations_of(number, scene)
         image = scene.image.numpy()
         for key, predictor in predictors.items():
@@ -109,7 +108,7 @@ def time_settings(
             results[key] += _results(number, answers)
     found: dict[str, tuple[Timing, ...]] = {}
     for name, (_, spec) in runs.items():
-        annotations = annotation_file(len(pictures), entries, spec.categories)
+        annotations = annotation_file(len(dataset), entries, spec.categories)
         found[name] = tuple(
             Timing(
                 text,

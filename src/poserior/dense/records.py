@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -22,6 +22,7 @@ from poserior.errors import InputError
 from poserior.geometry import box_area
 from poserior.scenes import Scene, SceneBatch
 from poserior.transforms import SceneTransform, collate_scenes
+from poserior.transforms.scene_items import Scenes
 
 LEAST_IOU = 0.5
 """What a prediction must reach with an annotated object of its category to be it."""
@@ -54,7 +55,7 @@ class Gathered:
 def gather_records(
     model: DenseModel,
     spec: DenseSpec,
-    dataset: Dataset[Scene],
+    dataset: Scenes,
     count: int = 100,
     batch_size: int = 8,
     workers: int = 0,
@@ -133,7 +134,7 @@ def gather_records(
 class _Pairs(Dataset[Pair]):
     """Every picture's number, the picture as it is, and as the network sees it."""
 
-    def __init__(self, scenes: Any, transform: SceneTransform) -> None:
+    def __init__(self, scenes: Scenes, transform: SceneTransform) -> None:
         self.scenes, self.transform = scenes, transform
 
     def __len__(self) -> int:

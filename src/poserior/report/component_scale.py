@@ -11,6 +11,8 @@ from poserior.report.component_names import component_names
 from poserior.report.page import Figure, Section, Table, write_number
 from poserior.report.svg import AREA, INK, MUTED, panel, plain_log_ticks, series
 
+TICKS = [2**power for power in range(1, 14)]
+
 
 def scale_sections(runs: Mapping[str, Components]) -> list[Section]:
     """Histograms and boxes of scale, and how far component and scale go together."""
@@ -88,11 +90,11 @@ def _chart(name: str, result: Components, split: ScaleSplit) -> Markup:
             above.stairs(100 * split.found[i].numpy(), edges, color=series(color[component]), linewidth=1.8)
         above.set_ylabel("share, %")
         above.set_ylim(0, None)
-        rows = [("annotated", split.true_quantiles, MUTED, "")]
+        rows = [("annotated", split.true_quantiles, MUTED)]
         for i, component in enumerate(split.order.tolist()):
-            text = f"{100 * float(split.rate[i]):.1f} %"
-            rows.append((labels[component], split.quantiles[i], series(color[component]), text))
-        for y, (_, quantiles, tone, text) in enumerate(rows):
+            label = f"{labels[component]}: {100 * float(split.rate[i]):.1f} %"
+            rows.append((label, split.quantiles[i], series(color[component])))
+        for y, (_, quantiles, tone) in enumerate(rows):
             low, q1, middle, q3, high = quantiles.tolist()
             if middle != middle:  # a component that was never taken
                 below.text(0.5, y, "never taken", transform=below.get_yaxis_transform(), color=MUTED, va="center")
@@ -100,12 +102,12 @@ def _chart(name: str, result: Components, split: ScaleSplit) -> Markup:
             below.plot([low, high], [y, y], color=tone, linewidth=1.4)
             below.barh(y, q3 - q1, left=q1, height=0.55, color=tone, alpha=0.55)
             below.plot([middle, middle], [y - 0.27, y + 0.27], color=INK, linewidth=1.6)
-            below.text(1.0, y, text, transform=below.get_yaxis_transform(), color=MUTED, va="center", ha="right")
         below.set_yticks(range(len(rows)), [row[0] for row in rows])
         below.set_ylim(len(rows) - 0.5, -0.5)
         below.grid(visible=False, axis="y")
         below.set_xscale("log")
         below.set_xlim(edges[0], edges[-1])
+        below.set_xticks([side for side in TICKS if edges[0] <= side <= edges[-1]])
         plain_log_ticks(below, "x")
         below.set_xlabel("scale, root of the box's area, pixels")
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from poserior.analyses import Components, LearningCurve
 from poserior.report.page import Figure, Section, Table, write_number
@@ -84,7 +85,7 @@ def _speed_chart(runs: Mapping[str, Components]) -> Markup:
         for i, result in enumerate(runs.values()):
             line = sorted((1 / t.seconds, 100 * t.average_precision, t.setting) for t in result.timings)
             chart.plot(
-                [x for x, _, _ in line], [y for _, y, _ in line], color=series(i), marker=marker(i), linewidth=1.0
+                [x for x, _, _ in line], [y for _, y, _ in line], color=series(i), marker=marker(i), linestyle="none"
             )
             for x, y, setting in line:
                 chart.annotate(setting, (x, y), xytext=(5, 5), textcoords="offset points", color=MUTED, fontsize=8.5)
@@ -100,6 +101,7 @@ def _learning_chart(logs: Mapping[str, LearningCurve], column: str) -> Markup:
         for i, log in enumerate(logs.values()):
             if column in log.values:
                 axes[0].plot(log.epoch, log.values[column], color=series(i), marker=marker(i), markersize=3.5)
+        axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
         axes[0].set_xlabel("epoch")
         axes[0].set_ylabel(_readable(column))
 

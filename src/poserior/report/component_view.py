@@ -37,7 +37,8 @@ def spread_sections(runs: Mapping[str, Components]) -> list[Section]:
             " From the middle of a person who faces the camera the left keypoints lie at positive x, seen from behind"
             " at negative x: a component with unequal shares is made for one view, and is called by it."
         )
-    return [Section("How unsure, and which side is left", says, (), [Table("By component", columns, rows, open=True)])]
+    title = "How unsure, and which side is left" if sided else "How unsure"
+    return [Section(title, says, (), [Table("By component", columns, rows, open=True)])]
 
 
 def view_sections(runs: Mapping[str, Components]) -> list[Section]:

@@ -11,6 +11,7 @@ from poserior.dense.point_set import (
     PointLaw,
     PointSetModel,
     anchor_set,
+    anchors_nll,
     class_loss,
     draw_positives,
 )
@@ -171,3 +172,29 @@ def test_bad_arguments(tiny: Backbones) -> None:
         PointSetModel(tiny(), anchor_set(POSE, [3.0]), [AnchorL1(3)], [0.1])
     with pytest.raises(ValueError, match="at least one level and one law and a positive widening, found 2, 0 and 2"):
         build(tiny, [])
+
+
+def test_autocast_changes_classes_a_little_and_nothing_of_the_rest(tiny: Backbones, scene_batch: Batches) -> None:
+    batch, model = scene_batch(people(2)), build(tiny, [AnchorL1(3)], most=500).eval()
+    images = batch.images.float() / 255
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rough = model.loss(images, batch)
+        (maps,) = model(images)
+        (stage,) = model.at(maps, torch.tensor([[3, 40]] * 2))
+    assert maps.logits.dtype == stage.offset.loc.dtype == torch.float32
+    exact = model.loss(images, batch)
+    torch.testing.assert_close(rough["loss"].detach(), exact["loss"].detach(), rtol=0.02, atol=0)
+
+
+def test_nll_is_that_of_the_density_at_everybodys_best_anchor(tiny: Backbones, scene_batch: Batches) -> None:
+    """A person who is an anchor exactly: every answer is off by the regression's own small offset."""
+    model = build(tiny, [AnchorL1(3)]).eval()
+    places = model(torch.zeros(1, 3, 48, 64))[0].grid.places(torch.tensor([[40, 300, 0]]))
+    visibility = torch.tensor([[[2, 2, 0], [2, 1, 2], [2, 2, 2]]])
+    present = torch.tensor([[True, True, False]])
+    batch = scene_batch(places.points, visibility, present=present, area=torch.zeros(1, 3))
+    images = batch.images.float() / 255
+    (stage,) = model.at(model(images)[-1], torch.tensor([[40, 300, 0]]))
+    counts = (visibility > 0) & present[..., None]
+    expected = -stage.offset.log_prob(torch.zeros(1, 3, 3, 2))[counts].mean().item()
+    assert anchors_nll(model, images, batch) == pytest.approx(expected, rel=1e-5)

@@ -73,7 +73,7 @@ def test_the_seed_alone_decides() -> None:
 def test_too_few_whole_people_are_named() -> None:
     labelled = torch.ones(4, 5, dtype=torch.bool)
     labelled[1:, 0] = False
-    with pytest.raises(InputError, match="at least 2 people with all keypoints labelled .* found 1"):
+    with pytest.raises(InputError, match=r"at least 2 people with all keypoints labelled .* found 1"):
         pose_modes(people(4), labelled, FLIP, count=2)
 
 

@@ -16,7 +16,7 @@ from poserior.heads.shapes import scale_tril
 
 MOST = 10
 LEAST_WEIGHT = 1e-4  # the public code's clamp of the weights
-APART = 4.0  # of poses at the start, see `DenseMixture`
+APART = 1.0  # of poses at the start, see `DenseMixture`
 SIZES = (4.0, 64.0)  # cells, between which boxes start
 
 Covariance = Literal["shared", "diagonal", "full"]
@@ -42,10 +42,11 @@ class DenseMixture(DenseHead):
 
     Components that start alike are told apart by the first weights' chance alone, and one may win everything before
     the others differ. So boxes start at sizes evenly spaced in logarithm from 4 to 64 cells (16 to 256 pixels at stride
-    4: what the paper's components learn to be), and poses as different random-looking ones, about 2.3 standard
-    deviations apart as wholes, however many keypoints they have: far enough to differ in what they explain, too close
-    for one of them to be the nearest of every label. ``initial_scale=None`` is the public code's start: every raw value
-    at 0.
+    4: what the paper's components learn to be), and poses as slightly different random-looking ones: about 0.6 standard
+    deviations apart as wholes, however many keypoints they have. All of them so explain the first labels about as well
+    and learn from all; as their scales shrink they part. `initial_scale` matters more: where scales start far below the
+    first errors, the nearest component explains everything. ``initial_scale=None`` is the public code's start, every
+    raw value at 0. docs/dense-heads.md has a measurement.
 
     Source: Varamesh & Tuytelaars, "Mixture dense regression for object detection and human pose estimation", CVPR
     2020, Eqs 3-5 and section 4.2.

@@ -6,6 +6,7 @@ from poserior.dense.point_set.head import AnchorL1, AnchorRLE, PointLaw
 from poserior.dense.point_set.indexed import ShapeIndexed, sample_features
 from poserior.dense.point_set.losses import class_loss, draw_positives, mean_over_labelled
 from poserior.dense.point_set.matching import Matched, anchor_oks, match, match_scene, unlearnable
+from poserior.dense.point_set.measure import anchors_nll
 from poserior.dense.point_set.model import AnchorMaps, PointSetModel, Stage
 from poserior.dense.point_set.modes import mirror_poses, normalise_poses, pose_modes
 
@@ -22,6 +23,7 @@ __all__ = [
     "Stage",
     "anchor_oks",
     "anchor_set",
+    "anchors_nll",
     "class_loss",
     "different",
     "draw_positives",

@@ -79,7 +79,10 @@ def find_people(
     box = torch.cat([points.amin(2), points.amax(2)], -1)
     area = (area_per_box * box_area(box)).clamp_min(1.0)
     sigmas = model.oks_sigmas.to(points)
-    confidence = expected_oks(density, area, sigmas, points).clamp(0, 1)
+    # No score is above its class, and the expected OKS is what costs: only anchors that may stay have one.
+    likely = best >= least_score
+    confidence = torch.zeros_like(points[..., 0])
+    confidence[likely] = expected_oks(density[likely], area[likely], sigmas, points[likely]).clamp(0, 1)
     total = best * confidence.mean(-1) if score == "expected_oks" else best
     order = total.argsort(dim=1, descending=True, stable=True)
     rows = torch.arange(len(order), device=order.device)[:, None]

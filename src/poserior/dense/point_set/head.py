@@ -21,6 +21,7 @@ from poserior.distributions import (
     StandardLaplace,
     StandardLaw,
 )
+from poserior.heads.rle import residual_loss
 
 
 class PointLaw(nn.Module, ABC):
@@ -97,13 +98,13 @@ class AnchorRLE(PointLaw):
         self, distribution: Distribution, target: Float[Tensor, "*L K 2"], labelled: Bool[Tensor, "*L K"]
     ) -> Float[Tensor, "*L K"]:
         assert isinstance(distribution, LocScale)
-        # Only labelled keypoints enter the flow: most of the cost, where pictures have few people.
-        scale = distribution.scale[labelled]
-        error = (target[labelled] - distribution.loc[labelled]) / scale
-        # One error more, which counts nothing: a batch without labels has none, and a flow takes at least one.
-        seen = torch.cat([error.clamp(-self.error_clamp, self.error_clamp), error.new_zeros(1, 2)])
-        log_flow = self.law.flow_log_prob(seen)[:-1]
-        loss = scale.log().sum(-1) - self.base.log_prob(error) - log_flow
+        # Only labelled keypoints enter the flow: most of the cost, where pictures have few people. And one keypoint
+        # more, which counts nothing: a batch without labels has none, and a flow takes at least one.
+        nothing = target.new_zeros(1, 2)
+        loc = torch.cat([distribution.loc[labelled], nothing])
+        scale = torch.cat([distribution.scale[labelled], nothing + 1])
+        points = torch.cat([target[labelled], nothing])
+        loss = residual_loss(Flow(loc, scale, self.law), points, self.base, error_clamp=self.error_clamp)[:-1]
         return torch.zeros_like(target[..., 0]).masked_scatter(labelled, loss)
 
 

@@ -27,8 +27,8 @@ def sample_features(
     found = points.new_zeros(*points.shape[:3], levels[0].shape[1])
     for number, (features, stride) in enumerate(zip(levels, strides, strict=True)):
         sides = points.new_tensor([features.shape[3], features.shape[2]]) * stride
-        sampled = functional.grid_sample(features, (2 * points / sides - 1).to(features), align_corners=False)
-        found = torch.where((level == number)[..., None, None], sampled.movedim(1, -1).to(found), found)
+        sampled = functional.grid_sample(features.to(points), 2 * points / sides - 1, align_corners=False)
+        found = torch.where((level == number)[..., None, None], sampled.movedim(1, -1), found)
     return found
 
 

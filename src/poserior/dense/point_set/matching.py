@@ -64,7 +64,8 @@ def anchor_oks(
         places_y = grid.anchors[..., 1, None] * stride + rows
         factor_x = share * torch.exp(-(places_x - points[..., 0]).square() / twice)
         factor_y = torch.exp(-(places_y - points[..., 1]).square() / twice)
-        maps.append((factor_y.mT @ factor_x).flatten(2))
+        with torch.autocast(factor_x.device.type, enabled=False):
+            maps.append((factor_y.mT @ factor_x).flatten(2))
     return torch.cat(maps, -1)
 
 
@@ -106,6 +107,12 @@ def unlearnable(grid: AnchorGrid, box_xyxy: Float[Tensor, "B R 4"]) -> Bool[Tens
     return torch.cat(maps, -1)
 
 
+def picture_area(batch: SceneBatch) -> Float[Tensor, "B N"]:
+    """The people's areas in the pixels of the batch's pictures; without one `BOX_TO_AREA` of the box."""
+    area = batch.area * affine_zoom(batch.affine).square().to(batch.area)[:, None]
+    return torch.where(area > 0, area, BOX_TO_AREA * box_area(batch.box_xyxy).clamp_min(0))
+
+
 def match_scene(
     grid: AnchorGrid,
     batch: SceneBatch,
@@ -115,12 +122,10 @@ def match_scene(
 ) -> Matched:
     """`match` of a batch of pictures.
 
-    Areas come in the original picture's pixels and are brought to the batch's; a person without one has `BOX_TO_AREA`
-    of the box. Crowds, and people without labelled keypoints or any extent, are answered for by no anchor, and no
+    Crowds, and people without labelled keypoints or any extent, are answered for by no anchor, and no
     anchor in their boxes learns "nobody".
     """
-    area = batch.area * affine_zoom(batch.affine).square().to(batch.area)[:, None]
-    area = torch.where(area > 0, area, BOX_TO_AREA * box_area(batch.box_xyxy).clamp_min(0))
+    area = picture_area(batch)
     labelled = (batch.visibility > 0) & batch.present[..., None]
     similarity = anchor_oks(grid, batch.keypoints, labelled, area, oks_sigmas)
     idle = batch.present & ~(labelled.any(-1) & (area > 0))

@@ -138,19 +138,21 @@ class PointSetModel(nn.Module):
         for block in self.pyramid:
             features = block(features)
             levels.append(features)
-        logits = torch.cat([self.classify(level).flatten(1) for level in levels], 1)
+        logits = torch.cat([self.classify(level).flatten(1) for level in levels], 1).to(self.anchors)
         shapes = tuple((level.shape[2], level.shape[3]) for level in levels)
+        levels = [level.to(self.anchors) for level in levels]
         return AnchorMaps(logits, tuple(levels), AnchorGrid(self.anchors, shapes, tuple(self.strides)))
 
     def at(self, maps: AnchorMaps, index: Int[Tensor, "B S"]) -> list[Stage]:
-        """The regressions at these anchors, stage by stage; the last counts."""
+        """The regressions at these anchors, stage by stage; the last counts. Full precision whatever autocast says."""
         places: Places = maps.grid.places(index)
         points, stages = places.points, []
-        for law, regress in zip(self._laws(), self.regress, strict=True):
-            raw = regress(maps.levels, maps.grid.strides, places, points)
-            stage = Stage(law.density(raw), points, places.size)
-            stages.append(stage)
-            points = stage.in_picture().loc.detach()
+        with torch.autocast(index.device.type, enabled=False):
+            for law, regress in zip(self._laws(), self.regress, strict=True):
+                raw = regress(maps.levels, maps.grid.strides, places, points)
+                stage = Stage(law.density(raw), points, places.size)
+                stages.append(stage)
+                points = stage.in_picture().loc.detach()
         return stages
 
     def loss(self, images: Float[Tensor, "B 3 H W"], batch: SceneBatch) -> dict[str, Tensor]:
