@@ -37,7 +37,8 @@ def test_one_map_of_the_promised_shape(name, options, stride, divisor) -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("resnet10t", {"options": {"zero_init_last": False}}),  # timm starts blocks at zero, whose insides learn nothing at first
+        # timm starts blocks at zero, whose insides learn nothing at first
+        ("resnet10t", {"options": {"zero_init_last": False}}),
         ("mobilenetv3_small_050", {"depthwise": True}),
         ("convnext_atto", {"options": {"depths": (1, 1, 1, 1)}}),
         ("swin_tiny_patch4_window7_224", {"options": {"depths": (1, 1, 1, 1)}, "image_size": (64, 96)}),

@@ -3,13 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.dense.small_models import HANDS, picture, small_model
 
 from poserior.dense.decode import candidates
 from poserior.dense.flip import flip_candidates, fused_maps, mirrored_cell, mirrored_density
 from poserior.dense.heads import DenseFixed, DenseMixture
 from poserior.dense.predictor import DensePredictor
 from poserior.scenes import Maps
+from tests.dense.small_models import HANDS, picture, small_model
 
 ORDER = list(HANDS.flip_indices)
 

@@ -3,7 +3,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.dense.small_models import HANDS, picture, small_model
 
 from poserior.dense.canvas import plan, shown
 from poserior.dense.found import Found
@@ -11,6 +10,7 @@ from poserior.dense.heads import DenseMixture
 from poserior.dense.multi_scale import merge
 from poserior.dense.predictor import DensePredictor
 from poserior.distributions import Gaussian
+from tests.dense.small_models import HANDS, picture, small_model
 
 
 def found(boxes, scores, categories):

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from tests.dense.small_models import HANDS, picture, small_model
 
 from poserior.areas import BOX_TO_AREA
 from poserior.calibration import expected_oks
@@ -11,6 +10,7 @@ from poserior.dense.heads import DenseFixed, DenseMixture, DenseRLE
 from poserior.dense.predictor import DensePredictor
 from poserior.errors import InputError
 from poserior.outputs import coco_entry, detection_entry
+from tests.dense.small_models import HANDS, picture, small_model
 
 
 def poses(kind="mixture", refine=False):

@@ -3,7 +3,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.dense.small_models import HANDS, small_model
 
 from poserior.analyses import describe_components
 from poserior.dense.component_results import average_precision
@@ -16,6 +15,7 @@ from poserior.errors import InputError
 from poserior.geometry import box_area
 from poserior.scenes import Maps, Scene
 from poserior.transforms import SceneTransform, collate_scenes
+from tests.dense.small_models import HANDS, small_model
 
 BOXES = torch.tensor([[4.0, 3.0, 14.0, 11.0], [20.0, 6.0, 52.0, 38.0]])
 CANVAS = (64, 96)  # 1.6 times the picture's 40 x 60

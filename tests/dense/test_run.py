@@ -8,8 +8,9 @@ from safetensors.torch import load_file
 from poserior.dense.evaluate import evaluate_dense
 from poserior.dense.losses import LossWeights
 from poserior.dense.run import train
-from poserior.dense.spec import is_dense, load_dense
+from poserior.dense.spec import load_dense
 from poserior.errors import InputError
+from poserior.loading import is_dense
 from poserior.training import Budget, Checkpoint, Loader, Optimiser
 
 

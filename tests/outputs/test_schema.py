@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from poserior.outputs import SCHEMA, coco_entry, write_json_list
+from poserior.outputs import SCHEMA, category_ids, coco_entry, detection_entry, write_json_list
 from poserior.skeletons import Skeleton
 
 HANDS = Skeleton("hands", ("left_hand", "right_hand", "nose"), (), (("left_hand", "right_hand"),), (0.06, 0.06, 0.03))
@@ -31,8 +31,26 @@ def entry(full=True, dims=2, **changes):
         modes=SimpleNamespace(keypoints=np.ones((3, 2, dims)), weights=np.array([[1, 0], [0.6, 0.4], [0.5, 0.3]]))
         if full
         else None,
+        component=1 if full else None,
     )
     return {**coco_entry(person), **changes}
+
+
+def box(modes=3, covariance=True, **changes):
+    detection = SimpleNamespace(
+        box_xyxy=np.array([1.0, 2, 4, 8]),
+        score=0.5,
+        centre_score=0.75,
+        category=1,
+        categories=("ball", "kite"),
+        component=2,
+        weights=np.full(modes, 1 / modes),
+        boxes_xyxy=np.arange(4.0 * modes).reshape(modes, 4),
+        size_covariance=np.array([[4.0, 1.0], [1.0, 9.0]]) if covariance else np.full((2, 2), np.nan),
+        expected_iou=0.625 if covariance else None,
+        image_id="a.png",
+    )
+    return {**detection_entry(detection), **changes}
 
 
 def test_what_is_written_has_the_keys_of_the_schema():
@@ -44,6 +62,34 @@ def test_what_is_written_has_the_keys_of_the_schema():
     assert [key for key in full if key.startswith("region_")] == ["region_90", "region_97.5"]
 
 
+def test_a_box_is_corner_and_size_with_what_its_density_says():
+    assert box() == {
+        "schema": SCHEMA,
+        "image_id": "a.png",
+        "category_id": 2,
+        "category": "kite",
+        "bbox": [1, 2, 3, 6],
+        "score": 0.5,
+        "centre_score": 0.75,
+        "component": 2,
+        "size_covariance": [4, 1, 1, 9],
+        "expected_iou": 0.625,
+        "components": [[0, 1, 2, 2, 0.3333], [4, 5, 2, 2, 0.3333], [8, 9, 2, 2, 0.3333]],
+    }
+    properties = json.loads(TEXT)["$defs"]["box"]
+    assert set(box()) == set(properties["properties"]) - {"keypoints"}
+    assert set(box(modes=1, covariance=False)) == set(properties["required"])
+
+
+def test_cocos_categories_have_cocos_ids():
+    names = ["person", *(f"thing {n}" for n in range(1, 79)), "toothbrush"]
+    names[11] = "stop sign"
+    ids = category_ids(names)
+    assert (len(ids), ids[0], ids[11], ids[79]) == (80, 1, 13, 90)
+    assert not set(ids) & {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
+    assert category_ids(names[:79]) == list(range(1, 80))
+
+
 @pytest.fixture
 def check():
     jsonschema = pytest.importorskip("jsonschema")
@@ -52,7 +98,7 @@ def check():
 
 
 def test_what_is_written_is_valid(tmp_path, check):
-    entries = [entry(), entry(full=False), entry(dims=3)]
+    entries = [entry(), entry(full=False), entry(dims=3), box(), box(modes=1, covariance=False)]
     write_json_list(tmp_path / "results.json", iter(entries))
     assert check(json.loads((tmp_path / "results.json").read_text()))
     assert check([])
@@ -77,6 +123,15 @@ def test_what_is_wrong_is_invalid(check, change):
     assert check([entry()])
     assert not check([entry(**change)])
     assert not check([{key: value for key, value in entry().items() if key != "schema"}])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"bbox": [1, 2, 3]}, {"score": 2}, {"components": [[1, 2, 3, 4]]}, {"size_covariance": [1]}, {"schema": 1}],
+)
+def test_a_wrong_box_is_invalid(check, change):
+    assert check([box()])
+    assert not check([box(**change)])
 
 
 def test_a_run_predicts_valid_entries(check):

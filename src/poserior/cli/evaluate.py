@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ActionYesNo, ArgumentParser, Namespace
 
-from poserior.cli.evaluate_dense import add_dense_options, evaluate_dense_run, is_dense_run, refuse_dense_options
+from poserior.cli.evaluate_dense import add_dense_options, evaluate_dense_run, refuse_dense_options
 from poserior.cli.results import SHOWN, numbers, part_table, picture_of, runs_of, table
 from poserior.errors import InputError
+from poserior.loading import is_dense
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,7 +81,7 @@ def run(args: Namespace) -> int:
         raise InputError("expected either --run or --results, found both or none; give one of them")
     if args.run is None and args.boxes is not None:
         raise InputError("expected --boxes with --run, found it with --results; leave it out")
-    if args.run is not None and is_dense_run(args.run):
+    if args.run is not None and is_dense(args.run):
         return evaluate_dense_run(args)
     refuse_dense_options(args)
     if args.annotations is None:

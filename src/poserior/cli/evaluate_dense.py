@@ -60,15 +60,6 @@ def refuse_dense_options(args: Namespace) -> None:
         )
 
 
-def is_dense_run(run: str) -> bool:
-    """Whether this is the folder of a one-stage network; without torch."""
-    try:
-        content = yaml.safe_load((Path(run) / "model.yaml").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return False
-    return isinstance(content, dict) and content.get("kind") == "dense"
-
-
 def evaluate_dense_run(args: Namespace) -> int:
     """Evaluate a one-stage run, write ``metrics.json``, print a table."""
     given = [name for name in _THEIRS if getattr(args, name)]

@@ -7,35 +7,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from poserior.geometry import box_area, xyxy_to_xywh
+from poserior.geometry import xyxy_to_xywh
 from poserior.metrics import coco_average_precision, coco_box_average_precision
-from poserior.scenes import Scene
 from poserior.skeletons import Skeleton
 
 Json = dict[str, Any]
 MOST_PEOPLE = 20
 """COCO counts so many people of a picture."""
-
-
-def annotations_of(number: int, scene: Scene) -> list[Json]:
-    """A picture's objects and crowds as COCO annotations without ``id``; categories are numbered from 1."""
-    labelled = scene.visibility > 0
-    points = torch.cat([(scene.keypoints - 0.5).double(), scene.visibility[..., None].double()], -1)
-    points = torch.where(labelled[..., None], points, 0.0)
-    keypoints = points.flatten(1).tolist()
-    found = []
-    for n, box in enumerate(xyxy_to_xywh(scene.box_xyxy).tolist()):
-        entry: Json = {"image_id": number, "category_id": int(scene.category[n]) + 1, "bbox": box, "iscrowd": 0}
-        entry["area"] = float(scene.area[n]) or box[2] * box[3]
-        if scene.skeleton is not None:
-            entry |= {"keypoints": keypoints[n], "num_keypoints": int(labelled[n].sum())}
-        found.append(entry)
-    for box, area in zip(xyxy_to_xywh(scene.crowd_xyxy).tolist(), box_area(scene.crowd_xyxy).tolist(), strict=True):
-        entry = {"image_id": number, "category_id": 1, "bbox": box, "iscrowd": 1, "area": area}
-        if scene.skeleton is not None:
-            entry |= {"keypoints": [0.0] * (3 * scene.skeleton.num_keypoints), "num_keypoints": 0}
-        found.append(entry)
-    return found
 
 
 def annotation_file(pictures: int, entries: Sequence[Json], categories: Sequence[str]) -> Json:

@@ -10,10 +10,11 @@ import torch
 from tqdm import tqdm
 
 from poserior.analyses import Timing
-from poserior.dense.component_results import Json, annotation_file, annotations_of, average_precision, results_of
+from poserior.dense.component_results import Json, annotation_file, average_precision, results_of
 from poserior.dense.model import DenseModel
 from poserior.dense.predictor import DensePredictor
 from poserior.dense.spec import DenseSpec
+from poserior.dense.truth import annotations_of
 from poserior.errors import InputError
 from poserior.scenes import Detection
 from poserior.transforms.scene_items import Scenes
@@ -97,7 +98,7 @@ def time_settings(
     entries: list[Json] = []
     for number in tqdm(range(len(dataset)), "speed", disable=not progress):
         scene = dataset[number]
-        entries += annotations_of(number, scene)
+        entries += annotations_of(scene, number, range(1, len(scene.categories) + 1))
         image = scene.image.numpy()
         for key, predictor in predictors.items():
             if number == 0:

@@ -13,11 +13,12 @@ from tqdm import tqdm
 
 from poserior.analyses import FoundObjects, Shown, TrueObjects
 from poserior.dense.component_answers import Answers, answers_at
-from poserior.dense.component_results import Json, annotation_file, annotations_of, results_of
+from poserior.dense.component_results import Json, annotation_file, results_of
 from poserior.dense.decode import peaks
 from poserior.dense.model import DenseModel
 from poserior.dense.spec import DenseSpec
 from poserior.dense.targets import dense_targets
+from poserior.dense.truth import annotations_of
 from poserior.errors import InputError
 from poserior.geometry import box_area
 from poserior.scenes import Scene, SceneBatch
@@ -120,7 +121,7 @@ def gather_records(
         at_truth.append(central.records(match, present))
         truth.append(_true_objects(batch, present))
         for b, (number, scene, _) in enumerate(originals):
-            entries += annotations_of(number, scene)
+            entries += annotations_of(scene, number, range(1, len(scene.categories) + 1))
             for name, listed in results.items():
                 taken = said.component if name == "all" else torch.full_like(said.component, int(name) - 1)
                 box_xyxy, points, _, _ = said.of(taken)

@@ -1,6 +1,7 @@
 """A one-stage network as plain values: built, stored and found again."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -81,15 +82,6 @@ def _part(part: Mapping[str, Any], home: Any, kind: type, name: str, *sizes: Any
         raise InputError(f"{name} {path} does not take these arguments: {error}; correct {name}.init_args") from None
 
 
-def is_dense(folder: str | Path) -> bool:
-    """Whether a folder holds a one-stage network's description (and not a top-down model's, or nothing)."""
-    try:
-        content = yaml.safe_load((Path(folder) / "model.yaml").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return False
-    return isinstance(content, Mapping) and content.get("kind") == KIND
-
-
 def save_dense(model: DenseModel, spec: DenseSpec, folder: Path) -> None:
     """Write ``model.yaml`` and ``model.safetensors``, each whole or not at all; leaves the network in eval mode."""
     model.eval()  # stores a flow's constants
@@ -106,13 +98,17 @@ def load_dense(folder: str | Path) -> tuple[DenseModel, DenseSpec]:
         InputError: the folder holds no finished run of a one-stage network, or its files do not belong together.
     """
     folder = Path(folder)
-    if not is_dense(folder) or not (folder / "model.safetensors").is_file():
+    found: object = None
+    with suppress(OSError, UnicodeDecodeError, yaml.YAMLError):
+        found = yaml.safe_load((folder / "model.yaml").read_text(encoding="utf-8"))
+    whole = (folder / "model.safetensors").is_file()
+    if not isinstance(found, Mapping) or found.get("kind") != KIND or not whole:
         raise InputError(
             f"expected a run of a one-stage network (model.yaml of kind {KIND} and model.safetensors), found none in"
             f" {str(folder)!r}; name a finished run"
         )
     try:
-        spec = _read_spec(yaml.safe_load((folder / "model.yaml").read_text(encoding="utf-8")))
+        spec = _read_spec(found)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"expected a model description in {folder / 'model.yaml'}, found {' '.join(str(error).split())};"
@@ -142,6 +138,7 @@ def _read_spec(content: Mapping[str, Any]) -> DenseSpec:
 
 
 def _without_pretrained(part: Mapping[str, Any]) -> dict[str, Any]:
-    """The weights lie beside the description: nothing is fetched."""
+    """The weights lie beside the description: nothing is fetched, and no file of weights is read again."""
     arguments = dict(part.get("init_args") or {})
-    return {**part, "init_args": {**arguments, **({"pretrained": False} if "pretrained" in arguments else {})}}
+    away = {"pretrained": False, "weights": None}
+    return {**part, "init_args": {**arguments, **{name: none for name, none in away.items() if name in arguments}}}

@@ -1,11 +1,12 @@
 """The labels of whole pictures in COCO's form."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 
 from poserior.dense.spec import DenseSpec
+from poserior.geometry import xyxy_to_xywh
 from poserior.scenes import Scene
 
 Json = dict[str, Any]
@@ -65,23 +66,38 @@ class Truth:
         if self._file is None:
             for scene in scenes:
                 self._images.append({"id": scene.image_id})
-                self._rows += self._of(scene)
-
-    def _of(self, scene: Scene) -> Iterator[Json]:
-        corners = scene.box_xyxy.double()
-        boxes = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1).tolist()
-        labelled = scene.visibility > 0
-        points = (scene.keypoints.double() - 0.5).where(labelled[..., None], 0.0)
-        triples = torch.cat([points, scene.visibility[..., None].double()], -1).flatten(1).tolist()
-        for n, box in enumerate(boxes):
-            row = {"image_id": scene.image_id, "category_id": self.category_ids[int(scene.category[n])], "bbox": box}
-            row |= {"area": float(scene.area[n]), "iscrowd": 0}
-            if scene.skeleton is not None:
-                row |= {"keypoints": triples[n], "num_keypoints": int(labelled[n].sum())}
-            yield row
+                self._rows += annotations_of(scene, scene.image_id, self.category_ids)
 
     def annotations(self) -> Json:
         """All of them."""
         if self._file is not None:
             return self._file
         return {"images": self._images, "categories": self._categories, "annotations": self._rows}
+
+
+def annotations_of(scene: Scene, image_id: int | str, category_ids: Sequence[int]) -> list[Json]:
+    """A picture's objects and crowds as COCO annotations without ``id``; a crowd is of the first category.
+
+    Args:
+        scene: the picture as it is, not transformed.
+        image_id: what the annotations call it.
+        category_ids: the numbers of the scene's categories.
+    """
+    labelled = scene.visibility > 0
+    points = torch.where(labelled[..., None], scene.keypoints.double() - 0.5, 0.0)
+    keypoints = torch.cat([points, scene.visibility[..., None].double()], -1).flatten(1).tolist()
+    found: list[Json] = []
+    for n, box in enumerate(xyxy_to_xywh(scene.box_xyxy.double()).tolist()):
+        number = category_ids[int(scene.category[n])]
+        entry: Json = {"image_id": image_id, "category_id": number, "bbox": box, "iscrowd": 0}
+        entry["area"] = float(scene.area[n]) or box[2] * box[3]
+        if scene.skeleton is not None:
+            entry |= {"keypoints": keypoints[n], "num_keypoints": int(labelled[n].sum())}
+        found.append(entry)
+    for box in xyxy_to_xywh(scene.crowd_xyxy.double()).tolist():
+        entry = {"image_id": image_id, "category_id": category_ids[0], "bbox": box, "iscrowd": 1}
+        entry["area"] = box[2] * box[3]
+        if scene.skeleton is not None:
+            entry |= {"keypoints": [0.0] * (3 * scene.skeleton.num_keypoints), "num_keypoints": 0}
+        found.append(entry)
+    return found

@@ -77,7 +77,9 @@ class Job:
             raise InputError("expected either boxes or a detector, found both; give one of them")
         if self.is_dense and (self.boxes is not None or self.detector is not None):
             given = "boxes" if self.boxes is not None else "a detector"
-            raise InputError(f"expected no {given} for a one-stage run, which finds the objects itself; leave it out")
+            raise InputError(
+                f"expected a one-stage run alone, found {given} with it; it finds objects itself, leave it out"
+            )
         if self.is_exported and len(self.run) > 1:
             raise InputError(f"expected one .onnx file or the folders of runs, found {', '.join(self.run)}; give one")
 

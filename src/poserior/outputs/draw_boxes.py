@@ -36,6 +36,8 @@ def draw_boxes(
     canvas, zoom = enlarged(image, min_side, max_zoom)
     unit = min(max(max(canvas.shape[:2]) / 600, 1.0), 4.0)
     for box in sorted(boxes, key=lambda box: box.score):
+        if not np.isfinite([*np.asarray(box.box_xyxy, np.float64), float(box.score)]).all():
+            continue
         color = component_color(box.component)
         corners = np.asarray(box.box_xyxy, np.float64).reshape(2, 2) * zoom
         opacity = 0.25 + 0.75 * math.sqrt(min(max(float(box.score), 0.0), 1.0))

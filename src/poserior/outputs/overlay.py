@@ -91,7 +91,9 @@ def blend_frame(
     opacity: float,
     unit: float,
 ) -> None:
-    """A box's frame, see-through."""
+    """A box's frame, see-through; none where a corner is not finite."""
+    if not np.isfinite(corners).all() or not math.isfinite(opacity):
+        return
     (x0, y0), (x1, y1) = corners.tolist()
     for start, end in zip(turns := [(x0, y0), (x1, y0), (x1, y1), (x0, y1)], [*turns[1:], turns[0]], strict=True):
         line = _Line(start, end)
