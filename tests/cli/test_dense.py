@@ -161,7 +161,7 @@ def test_a_run_is_made_resumed_and_evaluated(run, capsys):
         (["--boxes", "found.json"], "--boxes with a top-down run"),
         (["--annotations", "people.json"], "expected --images with --annotations"),
         (["--input-size", "large"], "--input-size as H,W or original, found 'large'"),
-        (["--choice", "worst"], "'worst'"),
+        (["--choice", "worst"], "worst"),
         (["--refine", "true"], "keypoint heat for refine"),
     ],
 )

@@ -30,7 +30,7 @@ def asks_for_dense(words: Sequence[str]) -> bool:
 
 
 def _values(words: Sequence[str], option: str) -> Iterator[str]:
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words[1:], ""], strict=False):
         if word == option:
             yield following
         elif word.startswith(f"{option}="):
