@@ -114,22 +114,23 @@ def test_the_runs_own_validation_data(run_folder_coco, tmp_path):
     assert "true" not in content["runs"]["run"]["log_likelihood"]  # exact labels have no law
 
 
-def dense_run(folder, name, components=2, epochs=2):
+def dense_run(folder, name, components=2, epochs=2, boxes_only=False):
     """An untrained one-stage network in a folder, as a run leaves it."""
     from poserior.dense.spec import DenseSpec, build_dense, save_dense
     from poserior.skeletons import load
 
-    poses = name == "FigureScenes"
+    people = name == "FigureScenes"
+    skeleton = load("coco17") if people and not boxes_only else None
     head = {"class_path": "DenseMixture", "init_args": {"components": components, "channels": 8}}
     backbone = {"class_path": "Upsampled", "init_args": {"name": "resnet10t", "channels": 8}}
     from poserior.datasets.simple_objects import CATEGORIES
 
-    categories = ("person",) if poses else CATEGORIES
-    spec = DenseSpec(backbone, head, categories, load("coco17") if poses else None, (64, 96), channels=8)
+    categories = ("person",) if people else CATEGORIES
+    spec = DenseSpec(backbone, head, categories, skeleton, (64, 96), channels=8)
     folder.mkdir(parents=True)
     save_dense(build_dense(spec), spec, folder)
     data = {"class_path": name, "init_args": {"length": 3, "seed": 4, "picture_size": [48, 64]}}
-    if poses:
+    if people:
         data["init_args"]["pool"] = 3
     (folder / "config.yaml").write_text(json.dumps({"val_data": data}), encoding="utf-8")
     rows = [f"{epoch},{4 - epoch}" for epoch in range(1, epochs + 1)]
@@ -162,6 +163,14 @@ def test_components_of_one_stage_networks(name, tmp_path, capsys):
         assert two["view"] is None
         assert two["subsets"] == {}
     assert "components.json and components.html are in" in capsys.readouterr().out
+
+
+def test_boxes_of_people_whose_data_has_keypoints(tmp_path):
+    run = dense_run(tmp_path / "run", "FigureScenes", boxes_only=True)
+    assert main(["analyse", "components", "--run", str(run)]) == 0
+    (found,) = json.loads((run / "components.json").read_text(encoding="utf-8"))["runs"].values()
+    assert len(found["scale"]["rate"]) == 2
+    assert found["view"] is None
 
 
 @pytest.mark.parametrize(

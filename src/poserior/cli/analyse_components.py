@@ -79,6 +79,7 @@ def _pictures(args: Namespace, folder: Path, specs: "Mapping[str, DenseSpec]") -
     from torch.utils.data import Subset
 
     from poserior import datasets
+    from poserior.dense.data import BoxesOnly
     from poserior.dense.run import scenes
 
     first = next(iter(specs.values()))
@@ -103,6 +104,8 @@ def _pictures(args: Namespace, folder: Path, specs: "Mapping[str, DenseSpec]") -
             )
         pictures = scenes(part, "val_data")
         source = f"validation data of {folder.resolve().name} ({part['class_path']})"
+        if first.skeleton is None:
+            pictures = BoxesOnly(pictures)
     if (tuple(pictures.categories), pictures.skeleton) != (first.categories, first.skeleton):
         raise InputError(
             f"expected pictures of {', '.join(first.categories[:5])} with the run's keypoints, found"
