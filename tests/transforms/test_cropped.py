@@ -27,7 +27,7 @@ def test_crops_depend_on_seed_epoch_and_index_alone() -> None:
     assert torch.equal(again[1].crop, first.crop)
     assert torch.equal(again[-2].crop, first.crop)
     assert not torch.equal(crops[0].crop, first.crop)
-    assert not torch.equal(Cropped(samples, crops.top_down, seed=4)[1].crop, first.crop)
+    assert not torch.equal(Cropped(samples, crops.transform, seed=4)[1].crop, first.crop)
     crops.set_epoch(1)
     assert crops.epoch == 1
     assert not torch.equal(crops[1].crop, first.crop)

@@ -2,11 +2,8 @@
 
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-import torch
-from torch.utils.data import Dataset
-
 from poserior.structures import Sample
+from poserior.transforms.items import Items
 from poserior.transforms.top_down import TopDown
 
 
@@ -21,11 +18,8 @@ class Samples(Protocol):
         """One of them."""
 
 
-class Cropped(Dataset[Sample]):
-    """The crops of a data set's people; random changes depend on (seed, epoch, index) and on nothing else.
-
-    So neither the number of workers nor the order of access changes a crop, and a resumed run sees what an
-    uninterrupted one would have seen.
+class Cropped(Items[Sample]):
+    """The crops of a data set's people, see `Items`.
 
     Args:
         dataset: people in whole pictures.
@@ -34,24 +28,4 @@ class Cropped(Dataset[Sample]):
     """
 
     def __init__(self, dataset: Samples, top_down: TopDown, seed: int = 0) -> None:
-        self.dataset, self.top_down, self.seed = dataset, top_down, seed
-        # In shared memory: workers that outlive an epoch see the next one's number.
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]  # torch's
-
-    @property
-    def epoch(self) -> int:
-        """The epoch whose random changes are drawn."""
-        return int(self._epoch)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Draw anew: to be called before the epoch's first batch is asked for."""
-        self._epoch.fill_(epoch)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> Sample:
-        index = range(len(self))[index]
-        if self.top_down.augment is None:
-            return self.top_down(self.dataset[index])
-        return self.top_down(self.dataset[index], np.random.default_rng((self.seed, self.epoch, index)))
+        super().__init__(dataset, top_down, seed)
