@@ -5,6 +5,7 @@ python examples/make_scenes.py FOLDER [--length 2000] [--side 128] [--people 1 4
 
 import argparse
 from pathlib import Path
+from tempfile import mkdtemp
 
 import cv2
 import numpy as np
@@ -31,8 +32,8 @@ def drawn(scene: Scene) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write synthetic scenes as pictures and COCO annotations.")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--length", type=int, default=2000, help="how many pictures, default 2000")
+    parser.add_argument("folder", type=Path, nargs="?", help="none: a dozen pictures in a new temporary folder")
+    parser.add_argument("--length", type=int, help="how many pictures, default 2000")
     parser.add_argument("--seed", type=int, default=0, help="which pictures; take another for validation")
     parser.add_argument("--side", type=int, default=128, help="the pictures' height and width, default 128")
     parser.add_argument("--people", type=int, nargs=2, default=(1, 4), help="fewest and most, default 1 4")
@@ -41,17 +42,18 @@ def main() -> None:
     parser.add_argument("--format", choices=("png", "jpg"), default="png", help="of the pictures, default png")
     parser.add_argument("--objects", action="store_true", help="shapes in place of people")
     given = parser.parse_args()
+    folder, length = given.folder or Path(mkdtemp()), given.length or (2000 if given.folder else 12)
     size = (given.side, given.side)
     people, scales = tuple(given.people), tuple(given.scales)
-    scenes: SceneDataset = FigureScenes(given.length, given.seed, size, people, scales, pool=given.pool)
+    scenes: SceneDataset = FigureScenes(length, given.seed, size, people, scales, pool=given.pool)
     if given.objects:
-        scenes = SimpleObjects(given.length, given.seed, size)
-    print(write_scene_coco(scenes, given.folder, given.format))
+        scenes = SimpleObjects(length, given.seed, size)
+    print(write_scene_coco(scenes, folder, given.format))
     few = [drawn(scenes[index]) for index in range(min(12, len(scenes)))]
     few += [np.zeros_like(few[0])] * (-len(few) % 4)
     sheet = np.vstack([np.hstack(few[row : row + 4]) for row in range(0, len(few), 4)])
-    cv2.imwrite(str(given.folder / "look.png"), sheet[..., ::-1])
-    print(given.folder / "look.png")
+    cv2.imwrite(str(folder / "look.png"), sheet[..., ::-1])
+    print(folder / "look.png")
 
 
 if __name__ == "__main__":
