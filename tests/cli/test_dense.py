@@ -173,7 +173,7 @@ def test_evaluation_with_what_does_not_fit(run, capsys, words, text):
 
 def test_options_of_one_stage_networks_are_not_for_others(run_folder, capsys):
     assert main(["evaluate", "--run", str(run_folder), "--annotations", "a", "--images", "b", "--per-component"]) == 2
-    assert "--per-component with the run of a one-stage network only" in capsys.readouterr().err
+    assert "--per-component with the finished run of a one-stage network only" in capsys.readouterr().err
     assert main(["evaluate", "--run", str(run_folder), "--images", "b"]) == 2
     assert "expected --annotations FILE, found none" in capsys.readouterr().err
 

@@ -56,7 +56,8 @@ def refuse_dense_options(args: Namespace) -> None:
     given = [name for name, default in _OURS.items() if getattr(args, name) != default]
     if given:
         raise InputError(
-            f"expected --{given[0].replace('_', '-')} with the run of a one-stage network only; leave it out"
+            f"expected --{given[0].replace('_', '-')} with the finished run of a one-stage network only, found"
+            f" {args.run or 'none'}; leave it out, or name such a run"
         )
 
 
