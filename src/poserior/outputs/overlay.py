@@ -104,7 +104,7 @@ def component_color(component: int) -> tuple[int, int, int]:
     """A colour of its own for every component of a density, the same in all pictures.
 
     >>> component_color(0), component_color(1)
-    ((255, 191, 51), (160, 51, 255))
+    ((255, 191, 51), (131, 51, 255))
     """
     red, green, blue = colorsys.hsv_to_rgb((0.1144 + component * _GOLDEN) % 1, 0.8, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)
