@@ -104,7 +104,7 @@ class DenseTarget:
         size: ``(B, N, 2)`` the box's width and height.
         points: ``(B, N, K, 2)`` from the cell's centre to the keypoints.
         labelled: ``(B, N, K)``.
-        keypoint_heat: ``(B, K, h, w)`` bumps about the keypoints that lie in the picture.
+        keypoint_heat: ``(B, K, h, w)`` bumps about the keypoints that lie in the picture; None if nobody learns it.
         keypoint_cell: ``(B, N, K)`` flat numbers of their cells.
         keypoint_offset: ``(B, N, K, 2)`` from that cell's centre to the keypoint.
         keypoint_inside: ``(B, N, K)``: labelled and in the picture.
@@ -119,7 +119,7 @@ class DenseTarget:
     size: Float[Tensor, "B N 2"]
     points: Float[Tensor, "B N K 2"]
     labelled: Bool[Tensor, "B N K"]
-    keypoint_heat: Float[Tensor, "B K h w"]
+    keypoint_heat: Float[Tensor, "B K h w"] | None
     keypoint_cell: Int[Tensor, "B N K"]
     keypoint_offset: Float[Tensor, "B N K 2"]
     keypoint_inside: Bool[Tensor, "B N K"]

@@ -113,3 +113,12 @@ def test_a_picture_without_objects_asks_for_nothing_but_emptiness() -> None:
     assert not target.present.any()
     assert target.heat.sum() == 0
     assert target.counts.sum() == 2 * 8 * 12
+
+
+def test_without_refinement_only_the_keypoint_heat_is_left_out() -> None:
+    keypoints, visibility = torch.tensor([[[[23.0, 13.0], [6.0, 31.0]]]]), torch.tensor([[[2, 1]]])
+    pictures = batch([[[16.0, 8.0, 30.0, 18.0]]], keypoints=keypoints, visibility=visibility)
+    full, lean = dense_targets(pictures, 1, stride=4), dense_targets(pictures, 1, stride=4, refine=False)
+    assert lean.keypoint_heat is None
+    for name, value in vars(full).items():
+        assert name == "keypoint_heat" or torch.equal(getattr(lean, name), value), name

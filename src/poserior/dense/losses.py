@@ -96,6 +96,7 @@ def map_losses(maps: Maps, target: DenseTarget, head: DenseHead) -> dict[str, Te
     known = labelled.any(-1)
     losses["density"] = torch.where(known, per_object, 0.0).sum() / known.sum().clamp(min=1)
     if maps.keypoint_heat is not None and maps.keypoint_offset is not None:
+        assert target.keypoint_heat is not None  # the targets are made for the model
         heat, keypoint_offset = target.keypoint_heat, maps.keypoint_offset.float()
         counts = target.counts.amin(1, keepdim=True).expand_as(heat)
         losses["keypoint_heat"] = focal_loss(maps.keypoint_heat.float(), heat, counts)

@@ -55,7 +55,7 @@ class DenseModule(LoopModule):
 
     def targets(self, batch: SceneBatch) -> DenseTarget:
         """What the network's grid should say about a batch."""
-        return dense_targets(batch, self.model.num_categories, self.model.stride)
+        return dense_targets(batch, self.model.num_categories, self.model.stride, self.model.refine)
 
     @override
     def validation_step(self, batch: SceneBatch, batch_idx: int) -> None:

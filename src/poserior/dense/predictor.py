@@ -133,7 +133,6 @@ class DensePredictor:
                 raise InputError("expected no boxes for a one-stage network, which finds people itself; leave them out")
         pictures = each_person([_on_cpu(image) for image in images], None, None, image_ids)
         names: list[int | str] = []
-        passes: list[list[tuple[Found, int]]] = []
         waiting: dict[Plan, list[_Shown]] = {}
         results: dict[tuple[int, int], tuple[Found, int]] = {}
         for picture in pictures:

@@ -9,7 +9,7 @@ from poserior.scenes import DenseTarget, SceneBatch
 MIN_OVERLAP = 0.7
 
 
-def dense_targets(batch: SceneBatch, num_categories: int, stride: int) -> DenseTarget:
+def dense_targets(batch: SceneBatch, num_categories: int, stride: int, refine: bool = True) -> DenseTarget:
     """The targets of a batch, on the batch's device; no loop over objects.
 
     An object is learnt in the cell that its box's centre falls into. Around it the heat falls off as a Gaussian, whose
@@ -23,6 +23,7 @@ def dense_targets(batch: SceneBatch, num_categories: int, stride: int) -> DenseT
         batch: pictures and their objects.
         num_categories: C.
         stride: picture pixels per cell; the pictures' sides are multiples of it.
+        refine: keypoint heat too, which costs more than all the rest.
     """
     height, width = batch.images.shape[-2] // stride, batch.images.shape[-1] // stride
     boxes = batch.box_xyxy / stride
@@ -50,7 +51,9 @@ def dense_targets(batch: SceneBatch, num_categories: int, stride: int) -> DenseT
         size=size,
         points=torch.where(labelled[..., None], points - (cells + 0.5)[..., None, :], 0.0),
         labelled=labelled,
-        keypoint_heat=_keypoint_heat(own_cells, torch.where(inside, radius[..., None], -1.0), height, width),
+        keypoint_heat=_keypoint_heat(own_cells, torch.where(inside, radius[..., None], -1.0), height, width)
+        if refine
+        else None,
         keypoint_cell=_flat(own_cells, width),
         keypoint_offset=own - own_cells - 0.5,
         keypoint_inside=inside,

@@ -8,21 +8,16 @@ import torch
 from poserior.dense.spec import DenseSpec
 from poserior.geometry import xyxy_to_xywh
 from poserior.scenes import Scene
+from poserior.transforms.scene_items import Scenes as AnyScenes
 
 Json = dict[str, Any]
 
 
 @runtime_checkable
-class Scenes(Protocol):
+class Scenes(AnyScenes, Protocol):
     """Whole pictures by index, all of the same categories and skeleton."""
 
     categories: tuple[str, ...]
-
-    def __len__(self) -> int:
-        """How many."""
-
-    def __getitem__(self, index: int, /) -> Scene:
-        """One of them."""
 
 
 @runtime_checkable
