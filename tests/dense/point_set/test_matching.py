@@ -57,7 +57,8 @@ def test_thresholds_and_everybodys_best() -> None:
     similarity = torch.tensor([[[0.8, 0.6, 0.1, 0.0, 0.45], [0.0, 0.0, 0.3, 0.2, 0.1]]])
     matched = match(similarity, torch.zeros(1, 5, dtype=torch.bool))
     assert matched.positive.tolist() == [[True, True, True, False, False]]
-    assert matched.person[0, :3].tolist() == [0, 0, 1]
+    assert matched.near.tolist() == [[True, True, True, False, True]]
+    assert matched.person[0].tolist() == [0, 0, 1, 1, 0]
     assert matched.counts.tolist() == [[True, True, True, True, False]]
 
 

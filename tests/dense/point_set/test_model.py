@@ -13,7 +13,7 @@ from poserior.dense.point_set import (
     anchor_set,
     anchors_nll,
     class_loss,
-    draw_positives,
+    draw_near,
 )
 from poserior.dense.point_set.losses import mean_over_labelled
 from poserior.dense.point_set.matching import Matched, match_scene
@@ -104,20 +104,21 @@ def test_all_stacks_of_the_backbone_are_trained(tiny: Backbones, scene_batch: Ba
 def test_focal_loss_by_hand() -> None:
     """Logits 0: p = 1/2. Two positives, one negative, one that does not count: (2 a + (1 - a)) / 4 log 2 / 2."""
     positive = torch.tensor([[True, True, False, False]])
-    matched = Matched(torch.zeros(1, 4, dtype=torch.long), positive, torch.tensor([[True, True, True, False]]))
+    counts = torch.tensor([[True, True, True, False]])
+    matched = Matched(torch.zeros(1, 4, dtype=torch.long), positive, positive, counts)
     loss = class_loss(torch.zeros(1, 4), matched, alpha=0.25, gamma=2.0)
     expected = (2 * 0.25 + 0.75) * 0.25 * torch.tensor(2.0).log() / 2
     torch.testing.assert_close(loss, expected)
 
 
-def test_only_positive_anchors_are_drawn_and_no_more_than_allowed() -> None:
-    positive = torch.zeros(3, 50, dtype=torch.bool)
-    positive[0, :4], positive[1, 10:40] = True, True
-    matched = Matched(torch.zeros(3, 50, dtype=torch.long), positive, positive)
-    index, chosen = draw_positives(matched, 20)
+def test_only_near_anchors_are_drawn_and_no_more_than_allowed() -> None:
+    near = torch.zeros(3, 50, dtype=torch.bool)
+    near[0, :4], near[1, 10:40] = True, True
+    matched = Matched(torch.zeros(3, 50, dtype=torch.long), near & False, near, near)
+    index, chosen = draw_near(matched, 20)
     assert index.shape == (3, 20)
     assert chosen.sum(1).tolist() == [4, 20, 0]
-    assert positive.gather(1, index)[chosen].all()
+    assert near.gather(1, index)[chosen].all()
     assert sorted(index[0][chosen[0]].tolist()) == [0, 1, 2, 3]
 
 

@@ -4,7 +4,7 @@ from poserior.dense.point_set.anchors import AnchorGrid, Places, anchor_set, pos
 from poserior.dense.point_set.decode import different, find_people
 from poserior.dense.point_set.head import AnchorL1, AnchorRLE, PointLaw
 from poserior.dense.point_set.indexed import ShapeIndexed, sample_features
-from poserior.dense.point_set.losses import class_loss, draw_positives, mean_over_labelled
+from poserior.dense.point_set.losses import class_loss, draw_near, mean_over_labelled
 from poserior.dense.point_set.matching import Matched, anchor_oks, match, match_scene, unlearnable
 from poserior.dense.point_set.measure import anchors_nll
 from poserior.dense.point_set.model import AnchorMaps, PointSetModel, Stage
@@ -26,7 +26,7 @@ __all__ = [
     "anchors_nll",
     "class_loss",
     "different",
-    "draw_positives",
+    "draw_near",
     "find_people",
     "match",
     "match_scene",

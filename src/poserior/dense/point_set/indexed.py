@@ -35,7 +35,7 @@ def sample_features(
 class ShapeIndexed(nn.Module):
     """Raw values of all keypoints of chosen anchors, from features at the anchors' points and at their centres.
 
-    Only anchors that are asked for are answered: the positive ones in training, the best-scored in prediction. So
+    Only anchors that are asked for are answered: the near ones in training, the best-scored in prediction. So
     memory grows with their number S, ``B S K reduced``, not with the number of cells.
 
     Args:

@@ -20,15 +20,15 @@ def class_loss(
     return torch.where(matched.counts, loss, 0.0).sum() / matched.positive.sum().clamp_min(1)
 
 
-def draw_positives(matched: Matched, most: int) -> tuple[Int[Tensor, "B S"], Bool[Tensor, "B S"]]:
-    """Anchors whose offsets are learnt: the positive ones, of more than `most` in a picture a random choice.
+def draw_near(matched: Matched, most: int) -> tuple[Int[Tensor, "B S"], Bool[Tensor, "B S"]]:
+    """Anchors whose offsets are learnt: the near ones, of more than `most` in a picture a random choice.
 
     Returns:
-        Their numbers, S at most `most`, and which of them are positive: the rest fills up.
+        Their numbers, S at most `most`, and which of them are near: the rest fills up.
     """
-    count = int(matched.positive.sum(1).amax().clamp(1, most))
-    chance = torch.rand(matched.positive.shape, device=matched.positive.device)
-    drawn = torch.where(matched.positive, 1 + chance, chance).topk(min(count, chance.shape[1]), 1)
+    count = int(matched.near.sum(1).amax().clamp(1, most))
+    chance = torch.rand(matched.near.shape, device=matched.near.device)
+    drawn = torch.where(matched.near, 1 + chance, chance).topk(min(count, chance.shape[1]), 1)
     return drawn.indices, drawn.values >= 1
 
 

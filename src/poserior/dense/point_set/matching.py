@@ -20,13 +20,16 @@ class Matched:
     """What the T anchors of B pictures should say.
 
     Attributes:
-        person: ``(B, T)`` whom the anchor answers for, where it is positive.
+        person: ``(B, T)`` whom the anchor answers for, where it is near.
         positive: ``(B, T)`` it stands on somebody.
+        near: ``(B, T)`` its offsets are to be learnt: positive, or between the thresholds. Such an anchor's class is
+            never told to be low, so it may well be found, and must then know where the person is.
         counts: ``(B, T)`` its class is to be learnt; False between the thresholds, in crowds and on unlabelled people.
     """
 
     person: Int[Tensor, "B T"]
     positive: Bool[Tensor, "B T"]
+    near: Bool[Tensor, "B T"]
     counts: Bool[Tensor, "B T"]
 
 
@@ -81,7 +84,7 @@ def match(
         similarity: see `anchor_oks`; 0 for people nobody should answer for.
         quiet: anchors that are not to learn "nobody", since somebody may be there.
         positive: this OKS makes an anchor answer.
-        negative: below this, with everybody, the anchor learns "nobody"; between the two it learns nothing.
+        negative: below this, with everybody, the anchor learns "nobody"; between the two its class learns nothing.
 
     Raises:
         ValueError: not ``0 < negative <= positive``.
@@ -92,7 +95,8 @@ def match(
     own = torch.zeros_like(similarity).scatter(-1, at[..., None], 2.0 * (best >= LEAST)[..., None].to(similarity))
     top, person = (similarity + own).max(1)
     answers = top >= positive
-    return Matched(person, answers, answers | ((similarity.amax(1) < negative) & ~quiet))
+    counts = answers | ((similarity.amax(1) < negative) & ~quiet)
+    return Matched(person, answers, top >= negative, counts)
 
 
 def unlearnable(grid: AnchorGrid, box_xyxy: Float[Tensor, "B R 4"]) -> Bool[Tensor, "B T"]:

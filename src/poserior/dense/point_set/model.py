@@ -12,7 +12,7 @@ from poserior.backbones.dense_base import DenseBackbone
 from poserior.dense.point_set.anchors import AnchorGrid, Places
 from poserior.dense.point_set.head import PointLaw
 from poserior.dense.point_set.indexed import ShapeIndexed
-from poserior.dense.point_set.losses import class_loss, draw_positives, mean_over_labelled
+from poserior.dense.point_set.losses import class_loss, draw_near, mean_over_labelled
 from poserior.dense.point_set.matching import match_scene
 from poserior.distributions import LocScale
 from poserior.scenes import SceneBatch
@@ -163,7 +163,7 @@ class PointSetModel(nn.Module):
 
     def _loss(self, maps: AnchorMaps, batch: SceneBatch) -> dict[str, Tensor]:
         matched = match_scene(maps.grid, batch, self.widening * self.oks_sigmas, self.positive, self.negative)
-        index, chosen = draw_positives(matched, self.most)
+        index, chosen = draw_near(matched, self.most)
         keypoints, labelled = _people_at(batch, matched.person.gather(1, index), chosen)
         points = torch.stack(
             [
