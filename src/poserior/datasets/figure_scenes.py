@@ -6,13 +6,13 @@ import torch
 from numpy.typing import NDArray
 
 from poserior import skeletons
+from poserior.datasets.drawn import DrawnScenes
 from poserior.datasets.figures.background import paint_background
 from poserior.datasets.figures.camera import sample_camera
 from poserior.datasets.figures.cut_out import CutOut, cut_out
 from poserior.datasets.figures.light import sample_light
 from poserior.datasets.figures.placed import Placed, put
 from poserior.datasets.figures.scene import develop
-from poserior.datasets.scene_base import SceneDataset
 from poserior.errors import InputError
 from poserior.scenes import Scene
 
@@ -20,7 +20,7 @@ _STREAM = 0x7363656E  # keeps the chance of scenes apart from that of the people
 _ROOM: NDArray[np.float64] = np.array([[x, y, z] for x in (-1.5, 1.5) for y in (0.0, 1.8) for z in (-1.5, 1.5)])
 
 
-class FigureScenes(SceneDataset):
+class FigureScenes(DrawnScenes):
     """Synthetic people seen from any side, from far away to close by, in front of one background.
 
     Single figures (those of `Figures`) are painted once, cut out, and put into the pictures at random places, the
@@ -75,22 +75,16 @@ class FigureScenes(SceneDataset):
                 "expected scales as (least, greatest) above 0 and at most 2 and a truncation from 0 to 1, found"
                 f" {scales} and {truncation}; correct them"
             )
+        super().__init__(length, seed, _STREAM)
         self.skeleton, self.categories = skeletons.load("coco17"), ("person",)
-        self.length, self.seed, self.pool = length, seed, pool
+        self.pool = pool
         self.picture_size, self.people = (picture_size[0], picture_size[1]), (people[0], people[1])
         self.scales, self.truncation = (scales[0], scales[1]), truncation
         # People fill four fifths of the square they are painted in: large enough never to be blown up much.
         self._side = max(64, round(1.25 * max(picture_size) * min(scales[1], 1.0)))
         self._painted: dict[int, CutOut] = {}
 
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> Scene:
-        position = index + self.length if index < 0 else index
-        if not 0 <= position < self.length:
-            raise IndexError(f"expected an index below {self.length}, found {index}")
-        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, position, _STREAM])))
+    def drawn(self, position: int, rng: np.random.Generator) -> Scene:
         image, seen = self._paint(rng)
         visibility = np.array([person.visibility for person in seen], np.int64).reshape(-1, 17)
         points = np.array([person.keypoints for person in seen], np.float32).reshape(-1, 17, 2)

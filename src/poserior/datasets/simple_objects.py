@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from poserior.datasets.scene_base import SceneDataset
+from poserior.datasets.drawn import DrawnScenes
 from poserior.errors import InputError
 from poserior.scenes import Scene
 
@@ -33,7 +33,7 @@ _OUTLINES: tuple[NDArray[np.float64], ...] = (
 )
 
 
-class SimpleObjects(SceneDataset):
+class SimpleObjects(DrawnScenes):
     """Discs, rectangles, triangles and stars of one colour each on a textured background, the later ones in front.
 
     Sizes (the root of width times height) and aspects are log-uniform, shapes stand upright, so that a box touches its
@@ -82,19 +82,12 @@ class SimpleObjects(SceneDataset):
                 "expected sizes as (least, greatest) of at least 2 pixels and aspects as (least, greatest) above 0,"
                 f" found {sizes} and {aspects}; correct them"
             )
+        super().__init__(length, seed, _STREAM)
         self.categories, self.skeleton = CATEGORIES, None
-        self.length, self.seed = length, seed
         self.picture_size, self.count = (picture_size[0], picture_size[1]), (count[0], count[1])
         self.sizes, self.aspects = (sizes[0], sizes[1]), (aspects[0], aspects[1])
 
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> Scene:
-        position = index + self.length if index < 0 else index
-        if not 0 <= position < self.length:
-            raise IndexError(f"expected an index below {self.length}, found {index}")
-        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, position, _STREAM])))
+    def drawn(self, position: int, rng: np.random.Generator) -> Scene:
         image = _background(rng, self.picture_size)
         mean = image.reshape(-1, 3).mean(0)
         taken = np.zeros(self.picture_size, np.bool_)
