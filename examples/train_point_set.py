@@ -1,6 +1,6 @@
 """Train point-set anchors on generated scenes for some seconds of processor time, then say how well they find people.
 
-python examples/train_point_set.py [seconds] [--loss rle|l1]
+python examples/train_point_set.py [seconds] [--loss rle|l1] [--pictures 600] [--seed 0]
 """
 
 import argparse
@@ -15,7 +15,7 @@ from poserior.metrics import coco_average_precision
 from poserior.metrics.average_precision import people_to_coco
 from poserior.transforms import SceneAugment, SceneItems, SceneTransform, collate_scenes
 
-SCENES = {"picture_size": (96, 96), "people": (1, 3), "scales": (0.4, 0.9), "pool": 300}
+SCENES = {"picture_size": (96, 96), "people": (1, 3), "scales": (0.4, 0.9)}
 SHOWN = SceneTransform((96, 96), SceneAugment(scale=(0.8, 1.25), shift=0.15))
 
 
@@ -33,10 +33,11 @@ def train(model: ps.PointSetModel, items: SceneItems, seconds: float, rate: floa
     return steps
 
 
-def main(seconds: float = 0.0, loss: str = "rle", seed: int = 0) -> None:
+def main(seconds: float = 0.0, loss: str = "rle", pictures: int = 600, seed: int = 0) -> None:
     torch.manual_seed(seed)
-    length = 600 if seconds else 20
-    scenes, held_out = list(FigureScenes(length, seed, **SCENES)), FigureScenes(length // 4, 1000 + seed, **SCENES)
+    length = pictures if seconds else 20
+    scenes = list(FigureScenes(length, seed, pool=max(length // 2, 10), **SCENES))
+    held_out = FigureScenes(min(length // 4, 300), 1000 + seed, pool=150, **SCENES)
     keypoints, seen = torch.cat([s.keypoints for s in scenes]), torch.cat([s.visibility for s in scenes]) > 0
     modes = ps.pose_modes(keypoints, seen, held_out.skeleton.flip_indices, count=4)
     anchors = ps.anchor_set(modes, scales=[4.8, 6.8])  # cells of 8 and 16 pixels: people of 38 to 109
@@ -57,4 +58,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("seconds", type=float, nargs="?", default=0.0)
     parser.add_argument("--loss", choices=["rle", "l1"], default="rle")
+    parser.add_argument(
+        "--pictures", type=int, default=600, help="to learn from, default 600; a quarter, at most 300, is held out"
+    )
+    parser.add_argument("--seed", type=int, default=0)
     main(**vars(parser.parse_args()))
