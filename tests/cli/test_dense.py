@@ -85,7 +85,7 @@ def test_every_configuration_parses_and_builds(path):
     with torch.device("meta" if path.stem in PAPER else "cpu"):
         model = build_dense(dense_spec(config, shown))
     assert model.head.components == next(count for name, count in COMPONENTS.items() if f"_{name}" in path.stem)
-    assert model.refine == ("pose_hg" in path.stem)
+    assert model.refine == any(name in path.stem for name in ("pose_hg", "scenes_pose"))
 
 
 def test_which_files_are_of_one_stage_networks(config_file, small_config):
