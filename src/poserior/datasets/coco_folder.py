@@ -63,7 +63,7 @@ class CocoFolder:
 
 
 def box_entry(box_xyxy: Float[Tensor, "4"]) -> Json:
-    """``bbox``."""
+    """``bbox``: ``(x, y, width, height)``, to a thousandth of a pixel."""
     x0, y0, x1, y1 = box_xyxy.double().tolist()
     return {"bbox": [round(value, 3) for value in (x0, y0, x1 - x0, y1 - y0)]}
 

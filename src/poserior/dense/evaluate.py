@@ -108,7 +108,7 @@ def labels_nll(
     total, count = 0.0, 0
     for scenes in _chunks(dataset, batch_size, "likelihood of the labels", progress):
         batch = to_device(collate_scenes([transform(scene) for scene in scenes], 10_000), device)
-        target = dense_targets(batch, model.num_categories, model.stride, model.refine)
+        target = dense_targets(batch, model.num_categories, model.stride, refine=False)
         nll, labels = label_nll(model, model.predict(prepare_images(batch.images)), target)
         total, count = total + float(nll), count + int(labels)
     return total / count if count else float("nan")

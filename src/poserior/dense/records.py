@@ -103,7 +103,7 @@ def gather_records(
     known = 0
     for originals, batch in _batches(pairs, batch_size, workers, progress, title):
         maps = model.predict(batch.images.to(device).float() / 255)
-        target = dense_targets(batch, model.num_categories, model.stride, model.refine)
+        target = dense_targets(batch, model.num_categories, model.stride, refine=False)
         objects, present = int(target.present.sum()), target.present
         match = torch.full_like(target.cell, -1)
         match[present] = torch.arange(known, known + objects)
