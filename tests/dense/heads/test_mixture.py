@@ -46,6 +46,24 @@ def test_published_weights_are_clamped():
     torch.testing.assert_close(loss, torch.tensor([math.log(2 * math.pi) + 20.0]))
 
 
+@pytest.mark.parametrize("objective", ["exact", "published"])
+def test_weight_gain_multiplies_the_weights_gradient_alone(objective):
+    """It is the weight less the component's share in the label, times the gain; the loss and all else stay."""
+    plain = DenseMixture(C, FACTORS, objective=objective)
+    eager = DenseMixture(C, FACTORS, objective=objective, weight_gain=7.0)
+    raw = torch.randn(N, sum(plain.sizes), requires_grad=True)
+    target, labelled = labelled_targets()
+    losses = [head.loss(head.density(raw), target, labelled) for head in (plain, eager)]
+    assert losses[0].equal(losses[1])
+    usual, more = (torch.autograd.grad(loss.sum(), raw)[0] for loss in losses)
+    pose = plain.density(raw).pose
+    shares = (pose.logits.log_softmax(-1) + pose.component_log_prob(target, labelled)).softmax(-1)
+    torch.testing.assert_close(more[:, :3], 7 * (pose.weights - shares).detach())
+    torch.testing.assert_close(more[:, :3], 7 * usual[:, :3])
+    assert more[:, 3:].equal(usual[:, 3:])
+    assert usual[:, 3:].abs().sum() > 0
+
+
 @pytest.mark.parametrize(("offset", "least"), [(2.0, 1.0), (10.0, 9.0), (1.0, 1e-4), (1.5, 0.5), (None, 1e-4)])
 def test_least_scale(offset, least):
     scale = CellScale(offset)
@@ -137,6 +155,7 @@ def test_components_that_start_alike_stay_alike():
         ({"components": 0}, "1 to 10 components"),
         ({"components": 11}, "1 to 10 components"),
         ({"scale_offset": 0.5}, "at least 1"),
+        ({"weight_gain": 0.0}, "positive weight_gain, found 0.0"),
     ],
 )
 def test_what_cannot_be(options, message):

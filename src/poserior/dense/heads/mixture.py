@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from poserior.dense.heads.base import DenseHead
-from poserior.dense.heads.branch import branch, full_precision, only_labelled
+from poserior.dense.heads.branch import branch, full_precision, only_labelled, with_gain
 from poserior.dense.heads.scales import CellScale
 from poserior.distributions import Distribution, PoseFullMixture, PoseGaussianMixture, PoseMarginals, WholePoses
 from poserior.distributions.base import uniform_nodes
@@ -48,6 +48,10 @@ class DenseMixture(DenseHead):
     first errors, the nearest component explains everything. ``initial_scale=None`` is the public code's start, every
     raw value at 0. docs/dense-heads.md has a measurement.
 
+    The weights learn slowly: which component it was costs an object a few nats at most, where its points are costs 2K
+    coordinates' worth. `weight_gain` multiplies the gradient of the weights' logits, ``w_m`` less the share that the
+    component has in the label, and nothing else: it vanishes where it did before. docs/dense-heads.md measures it.
+
     Source: Varamesh & Tuytelaars, "Mixture dense regression for object detection and human pose estimation", CVPR
     2020, Eqs 3-5 and section 4.2.
 
@@ -61,6 +65,7 @@ class DenseMixture(DenseHead):
         channels: of the layer between, see `branch`.
         initial_scale: where the standard deviations start, in cells, at a point of average factor, but not below the
             raw value 0; or None.
+        weight_gain: see above; 1 for the likelihood's own gradient.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class DenseMixture(DenseHead):
         scale_offset: float | None = 2.0,
         channels: int = 64,
         initial_scale: float | None = 4.0,
+        weight_gain: float = 1.0,
     ) -> None:
         super().__init__(in_channels, factors)
         if not 1 <= components <= MOST:
@@ -81,6 +87,9 @@ class DenseMixture(DenseHead):
             raise ValueError(f"expected covariance 'shared', 'diagonal' or 'full', found {covariance!r}")
         if objective not in ("exact", "published"):
             raise ValueError(f"expected objective 'exact' or 'published', found {objective!r}")
+        if not weight_gain > 0:
+            raise ValueError(f"expected a positive weight_gain, found {weight_gain}")
+        self.weight_gain = weight_gain
         self.covariance, self.objective, self.scale = covariance, objective, CellScale(scale_offset)
         self._components = components
         own = 1 if covariance == "shared" else self.num_points
@@ -109,12 +118,14 @@ class DenseMixture(DenseHead):
         self, distribution: Distribution, target: Float[Tensor, "*L K 2"], labelled: Bool[Tensor, "*L K"]
     ) -> Float[Tensor, "*L"]:
         """``-log p`` of the labelled points together; nothing where none is labelled."""
-        pose, points = whole_poses(distribution), only_labelled(target, labelled)
+        pose = whole_poses(distribution)
+        logits = with_gain(pose.logits, self.weight_gain)
+        each = pose.component_log_prob(only_labelled(target, labelled), labelled)
         if self.objective == "exact":
-            return -pose.log_prob(points, labelled)
-        weights = pose.logits.softmax(-1).clamp(LEAST_WEIGHT, 1 - LEAST_WEIGHT)
+            return -(logits.log_softmax(-1) + each).logsumexp(-1)
+        weights = logits.softmax(-1).clamp(LEAST_WEIGHT, 1 - LEAST_WEIGHT)
         left_out = torch.where(labelled, 2 * self.factors.to(weights).log(), 0.0).sum(-1)
-        nll = -(weights.log() + pose.component_log_prob(points, labelled)).logsumexp(-1) - left_out
+        nll = -(weights.log() + each).logsumexp(-1) - left_out
         return torch.where(labelled.any(-1), nll, 0.0)
 
     def weights(self, distribution: Distribution) -> Float[Tensor, "*L M"]:
