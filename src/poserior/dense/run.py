@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
 
 from poserior.datasets.scene_base import SceneDataset
@@ -12,10 +11,9 @@ from poserior.dense.data import BoxesOnly, SceneData
 from poserior.dense.model import DenseModel
 from poserior.dense.module import DenseModule
 from poserior.dense.spec import DenseSpec, build_dense, load_dense, save_dense
-from poserior.errors import InputError
 from poserior.training.config import Part
 from poserior.training.fit import Run, fit
-from poserior.training.folder import check_folder, is_first_process
+from poserior.training.opening import begin, take_weights
 from poserior.training.parts import build
 from poserior.training.record import SCENES
 
@@ -47,12 +45,7 @@ def train(
         InputError: the folder holds another run, the data or the checkpoint cannot be used, a file cannot be written,
             or the loss stopped being a number (see `poserior.training.watch`).
     """
-    output = Path(output)
-    if config.train_data is None and data is None:
-        raise InputError("expected train_data to learn from, found none; add it to the configuration, or pass data")
-    if is_first_process():
-        check_folder(output, config, resume)
-    pl.seed_everything(config.seed, workers=True, verbose=False)
+    output = begin(config, output, resume, data is not None)
     learnt, checked = data or (scenes(config.train_data, "train_data"), scenes(config.val_data, "val_data"))
     if config.boxes_only:
         learnt, checked = BoxesOnly(learnt), None if checked is None else BoxesOnly(checked)
@@ -107,13 +100,7 @@ def warm_start(model: DenseModel, run: str | Path) -> None:
     Raises:
         InputError: the folder holds no such model, or its backbone is another network.
     """
-    ours, theirs = model.backbone.state_dict(), load_dense(run)[0].backbone.state_dict()
-    if {name: value.shape for name, value in ours.items()} != {name: value.shape for name, value in theirs.items()}:
-        raise InputError(
-            f"expected the same backbone in warm_start folder {run}, found one with other weights;"
-            " give this run the backbone that was trained there"
-        )
-    model.backbone.load_state_dict(theirs)
+    take_weights(model.backbone, load_dense(run)[0].backbone, run)
 
 
 def _bare(part: Part) -> dict[str, Any]:

@@ -164,6 +164,10 @@ class RunConfig(Protocol):
     """What every training run is told, whatever it trains."""
 
     @property
+    def train_data(self) -> Part | None:
+        """What it learns from; None where Python code brings it."""
+
+    @property
     def optimiser(self) -> Optimiser:
         """See `Optimiser`."""
 

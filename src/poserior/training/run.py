@@ -4,18 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
 
 from poserior.datasets import KeypointDataset
-from poserior.errors import InputError
 from poserior.models import ModelSpec, Regressor, build_model, load_model, save_model
 from poserior.skeletons import Skeleton
 from poserior.training.config import Config, Part
 from poserior.training.data import Data
 from poserior.training.fit import Run, fit
-from poserior.training.folder import check_folder, is_first_process
 from poserior.training.module import PoseModule
+from poserior.training.opening import begin, take_weights
 from poserior.training.parts import build
 from poserior.training.record import CROPS
 
@@ -50,12 +48,7 @@ def train(
         InputError: the folder holds another run, the data or the checkpoint cannot be used, a file cannot be written,
             or the loss stopped being a number (see `poserior.training.watch`).
     """
-    output = Path(output)
-    if config.train_data is None and data is None:
-        raise InputError("expected train_data to learn from, found none; add it to the configuration, or pass data")
-    if is_first_process():
-        check_folder(output, config, resume)
-    pl.seed_everything(config.seed, workers=True, verbose=False)
+    output = begin(config, output, resume, data is not None)
     train_people, val_people = data or (people(config.train_data, "train_data"), people(config.val_data, "val_data"))
     size, padding = config.image_size, config.box_padding
     batches = Data(train_people, val_people, size, padding, config.loader, config.augment, config.seed)
@@ -105,15 +98,7 @@ def warm_start(model: Regressor, run: str | Path) -> None:
     Raises:
         InputError: the folder holds no model, or its backbone is another network.
     """
-    other, _ = load_model(Path(run))
-    ours, theirs = model.backbone.state_dict(), other.backbone.state_dict()
-    shapes = {name: tuple(value.shape) for name, value in ours.items()}
-    if shapes != {name: tuple(value.shape) for name, value in theirs.items()}:
-        raise InputError(
-            f"expected the same backbone in warm_start folder {run}, found one with other weights;"
-            " give this run the backbone that was trained there"
-        )
-    model.backbone.load_state_dict(theirs)
+    take_weights(model.backbone, load_model(Path(run))[0].backbone, run)
 
 
 def people(part: Part | None, role: str) -> Any:
