@@ -23,7 +23,7 @@ PAPER = {
     *(f"dense_pose_hg_{head}_3x" for head in ("l1", "mdn3")),  # Table 7
     *(f"dense_det_dla34_{head}_768_10percent" for head in ("l1", "mdn3")),  # Figure 3 (b)
 }
-COMPONENTS = {"l1": 1, "mdn2": 2, "mdn3": 3, "mdn5": 5}
+COMPONENTS = {"l1": 1, "heat": 1, "mdn2": 2, "mdn3": 3, "mdn5": 5}
 TINY = ["--backbone", "Upsampled", "--backbone.name", "test_resnet", "--backbone.channels", "8"]
 QUICK = ["--image_size", "[64,64]", "--budget.epochs", "1", "--loader.batch_size", "2", "--loader.workers", "0"]
 QUICK += ["--hardware.accelerator", "cpu", "--hardware.devices", "1", "--hardware.precision", "32-true"]
