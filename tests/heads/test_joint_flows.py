@@ -160,7 +160,9 @@ def test_own_flows_fit_errors_of_two_shapes():
     """A narrow Laplace law off centre, long on one diagonal, and a wide Gaussian long on the other.
 
     Locations and scales absorb where and how large, but no direction, so a shared flow is a compromise. On 4000 fresh
-    labels the flows of their own must be better by at least 0.5 nats per keypoint.
+    labels the flows of their own must be better by at least 0.5 nats per keypoint, and within 0.5 of the entropy of the
+    labels: over seeds and lengths of the fit they end 0.15 to 0.35 above it, a shared flow 0.95 to 1.5, and where the
+    last step ends depends on the processor.
     """
     torch.set_default_dtype(torch.float32)
     diagonal = torch.tensor([[1.0, 0.8], [0.8, 1.0]])
@@ -185,4 +187,4 @@ def test_own_flows_fit_errors_of_two_shapes():
             nll[flows] = -head(torch.ones(4000, 2, 1, 1)).log_prob(labels(4000)).mean().item()
     assert nll["joint"] < nll["shared"] - 0.5
     entropy = (math.log(2 * math.e * 0.01) + math.log(math.sqrt(2 * math.pi * math.e) * 0.08)) + math.log(0.36)
-    assert entropy - 0.05 < nll["joint"] < entropy + 0.3
+    assert entropy - 0.05 < nll["joint"] < entropy + 0.5
