@@ -155,7 +155,8 @@ def test_components_that_start_alike_stay_alike():
         ({"components": 0}, "1 to 10 components"),
         ({"components": 11}, "1 to 10 components"),
         ({"scale_offset": 0.5}, "at least 1"),
-        ({"weight_gain": 0.0}, "positive weight_gain, found 0.0"),
+        ({"weight_gain": 0.0}, "positive, finite weight_gain, found 0.0"),
+        ({"weight_gain": math.inf}, "positive, finite weight_gain, found inf"),
     ],
 )
 def test_what_cannot_be(options, message):

@@ -1,5 +1,6 @@
 """The mixture density head: in every cell, M whole poses or box sizes, each with its weight and spread."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -87,8 +88,8 @@ class DenseMixture(DenseHead):
             raise ValueError(f"expected covariance 'shared', 'diagonal' or 'full', found {covariance!r}")
         if objective not in ("exact", "published"):
             raise ValueError(f"expected objective 'exact' or 'published', found {objective!r}")
-        if not weight_gain > 0:
-            raise ValueError(f"expected a positive weight_gain, found {weight_gain}")
+        if not 0 < weight_gain < math.inf:
+            raise ValueError(f"expected a positive, finite weight_gain, found {weight_gain}")
         self.weight_gain = weight_gain
         self.covariance, self.objective, self.scale = covariance, objective, CellScale(scale_offset)
         self._components = components
