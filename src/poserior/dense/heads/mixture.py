@@ -111,6 +111,7 @@ class DenseMixture(DenseHead):
         loc = loc.reshape(*loc.shape[:-1], self.components, self.num_points, 2)
         spread = spread.reshape(*spread.shape[:-1], self.components, -1, 2)
         scale = self.scale(spread) * self.factors.to(loc)[:, None]
+        logits = with_gain(logits, self.weight_gain)
         if self.covariance != "full":
             return PoseGaussianMixture(logits, loc, scale).marginals()
         return PoseFullMixture(logits, loc, scale_tril(scale, turn.reshape(*scale.shape[:-1], 1))).marginals()
@@ -119,14 +120,12 @@ class DenseMixture(DenseHead):
         self, distribution: Distribution, target: Float[Tensor, "*L K 2"], labelled: Bool[Tensor, "*L K"]
     ) -> Float[Tensor, "*L"]:
         """``-log p`` of the labelled points together; nothing where none is labelled."""
-        pose = whole_poses(distribution)
-        logits = with_gain(pose.logits, self.weight_gain)
-        each = pose.component_log_prob(only_labelled(target, labelled), labelled)
+        pose, points = whole_poses(distribution), only_labelled(target, labelled)
         if self.objective == "exact":
-            return -(logits.log_softmax(-1) + each).logsumexp(-1)
-        weights = logits.softmax(-1).clamp(LEAST_WEIGHT, 1 - LEAST_WEIGHT)
+            return -pose.log_prob(points, labelled)
+        weights = pose.logits.softmax(-1).clamp(LEAST_WEIGHT, 1 - LEAST_WEIGHT)
         left_out = torch.where(labelled, 2 * self.factors.to(weights).log(), 0.0).sum(-1)
-        nll = -(weights.log() + each).logsumexp(-1) - left_out
+        nll = -(weights.log() + pose.component_log_prob(points, labelled)).logsumexp(-1) - left_out
         return torch.where(labelled.any(-1), nll, 0.0)
 
     def weights(self, distribution: Distribution) -> Float[Tensor, "*L M"]:
