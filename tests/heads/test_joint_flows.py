@@ -160,9 +160,9 @@ def test_own_flows_fit_errors_of_two_shapes():
     """A narrow Laplace law off centre, long on one diagonal, and a wide Gaussian long on the other.
 
     Locations and scales absorb where and how large, but no direction, so a shared flow is a compromise. On 4000 fresh
-    labels the flows of their own must be better by at least 0.5 nats per keypoint, and within 0.5 of the entropy of the
-    labels: over seeds and lengths of the fit they end 0.15 to 0.35 above it, a shared flow 0.95 to 1.5, and where the
-    last step ends depends on the processor.
+    labels the flows of their own must be better by at least 0.5 nats per keypoint. The weights are the mean of
+    those of the last 150 steps: where single steps end depends on the processor (0.15 to 0.31 above the entropy of the
+    labels over five seeds), their mean hardly does (0.18 to 0.21).
     """
     torch.set_default_dtype(torch.float32)
     diagonal = torch.tensor([[1.0, 0.8], [0.8, 1.0]])
@@ -177,14 +177,17 @@ def test_own_flows_fit_errors_of_two_shapes():
         torch.manual_seed(0)
         head = heads.RLE(2, 2, flows=flows, couplings=3, layers=2, neurons=16)
         optimiser = torch.optim.Adam(head.parameters(), 1e-2)
+        average = torch.optim.swa_utils.AveragedModel(head)
         x = torch.ones(128, 2, 1, 1)
-        for _ in range(200):
+        for step in range(300):
             optimiser.zero_grad()
             head.loss(head(x), labels(128)).mean().backward()
             optimiser.step()
-        head.eval()
+            if step >= 150:
+                average.update_parameters(head)
+        average.eval()
         with torch.no_grad():
-            nll[flows] = -head(torch.ones(4000, 2, 1, 1)).log_prob(labels(4000)).mean().item()
+            nll[flows] = -average(torch.ones(4000, 2, 1, 1)).log_prob(labels(4000)).mean().item()
     assert nll["joint"] < nll["shared"] - 0.5
     entropy = (math.log(2 * math.e * 0.01) + math.log(math.sqrt(2 * math.pi * math.e) * 0.08)) + math.log(0.36)
-    assert entropy - 0.05 < nll["joint"] < entropy + 0.5
+    assert entropy - 0.05 < nll["joint"] < entropy + 0.3
