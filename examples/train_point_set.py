@@ -15,40 +15,36 @@ from poserior.backbones import Upsampled
 from poserior.datasets import CocoScenes, FigureScenes
 from poserior.dense import point_set as ps
 from poserior.dense.spec import load_dense
+from poserior.dense.truth import annotations_of
 from poserior.metrics import coco_average_precision
-from poserior.metrics.average_precision import people_to_coco
 from poserior.scenes import Scene
 from poserior.transforms import SceneAugment, SceneItems, SceneTransform, collate_scenes
 
 SCENES = {"picture_size": (96, 96), "people": (1, 3), "scales": (0.4, 0.9)}
 AUGMENT = SceneAugment(scale=(0.8, 1.25), shift=0.15)
 MOST = 24  # anchors per picture whose offsets are learnt in a step: the flow is asked about each of their points
-Scenes = FigureScenes | CocoScenes
 
 
-def made(pictures: int, seed: int) -> tuple[Scenes, Scenes]:
-    """Pictures drawn as they are needed, to learn from and to be judged on."""
-    return (
-        FigureScenes(pictures, seed, pool=max(pictures // 2, 10), **SCENES),
-        FigureScenes(min(pictures // 4, 300), 1000 + seed, pool=150, **SCENES),
-    )
+def made(pictures: int, seed: int) -> tuple[list[Scene], FigureScenes]:
+    """Pictures drawn once, to learn from, and others to be judged on."""
+    learnt = list(FigureScenes(pictures, seed, pool=max(pictures // 2, 10), **SCENES))
+    return learnt, FigureScenes(min(pictures // 4, 300), 1000 + seed, pool=150, **SCENES)
 
 
-def written(folder: Path) -> tuple[Scenes, Scenes]:
+def written(folder: Path) -> tuple[CocoScenes, CocoScenes]:
     """Those that make_scenes.py has written into `folder`/train and `folder`/val."""
     parts = [folder / part for part in ("train", "val")]
     train, val = (CocoScenes(part / "annotations.json", part / "images", "coco17") for part in parts)
     return train, val
 
 
-def anchors_of(people: list[Scene], flip_indices: tuple[int, ...], stride: int, levels: int) -> Tensor:
+def anchors_of(people: list[Scene], flip_indices: tuple[int, ...], stride: int) -> Tensor:
     """Four poses and their mirror images in two sizes, evenly spaced in logarithm over the people's."""
     keypoints, seen = torch.cat([s.keypoints for s in people]), torch.cat([s.visibility for s in people]) > 0
     modes = ps.pose_modes(keypoints, seen, flip_indices, count=4)
     size = ps.pose_size(keypoints[seen.all(1)]) / stride
     low, high = size.quantile(torch.tensor([0.1, 0.9])).log().tolist()
-    step = (high - low) / (2 * levels)  # each level's people are twice as large as those of the one before
-    return ps.anchor_set(modes, [math.exp(low + step / 2), math.exp(low + 1.5 * step)])
+    return ps.anchor_set(modes, [math.exp(low + (high - low) * share) for share in (0.25, 0.75)])
 
 
 def train(model: ps.PointSetModel, items: SceneItems, steps: int, batch_size: int, rate: float) -> float:
@@ -71,21 +67,19 @@ def train(model: ps.PointSetModel, items: SceneItems, steps: int, batch_size: in
     return time.process_time() - start
 
 
-def judged(model: ps.PointSetModel, held_out: Scenes) -> tuple[dict[str, float], float]:
+def judged(model: ps.PointSetModel, held_out: FigureScenes | CocoScenes) -> tuple[dict[str, float], float]:
     """Average precision over all the held-out pictures, and the regression's NLL at everybody's best anchor."""
-    truth, found, nll, number = {"images": [], "annotations": [], "categories": []}, [], 0.0, 0
+    truth, found, nll = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "person"}]}, [], 0.0
     for first in range(0, len(held_out), 50):
         scenes = [held_out[i] for i in range(first, min(first + 50, len(held_out)))]
         batch = collate_scenes([SceneTransform(None)(scene) for scene in scenes])
-        images, at = batch.images.float() / 255, [batch.image_id[b] for b in batch.present.nonzero()[:, 0].tolist()]
+        images = batch.images.float() / 255
         people = ps.find_people(model, images, batch.affine, held_out.skeleton, batch.image_id)
-        labels = [all_[batch.present] for all_ in (batch.keypoints, batch.visibility, batch.area, batch.box_xyxy)]
-        names = list(range(number + 1, number + len(at) + 1))
-        some, _ = people_to_coco(labels[0], *labels, torch.ones(len(at)), at, names)
-        truth = {key: truth[key] + some[key] for key in ("images", "annotations")} | {"categories": some["categories"]}
+        truth["images"] += [{"id": scene.image_id} for scene in scenes]
+        truth["annotations"] += [entry for scene in scenes for entry in annotations_of(scene, scene.image_id, [1])]
         found += [one.to_coco() for picture in people for one in picture]
-        nll, number = nll + ps.anchors_nll(model, images, batch) * len(at), number + len(at)
-    return coco_average_precision(found, truth, held_out.skeleton.oks_sigmas), nll / number
+        nll += ps.anchors_nll(model, images, batch) * int(batch.present.sum())
+    return coco_average_precision(found, truth, held_out.skeleton.oks_sigmas), nll / len(truth["annotations"])
 
 
 def main(
@@ -100,11 +94,10 @@ def main(
     torch.manual_seed(seed)
     learnt, held_out = written(scenes) if scenes else made(pictures if steps else 20, seed)
     body = load_dense(backbone)[0].backbone if backbone else Upsampled("resnet10t", stride=8)
-    levels = 1 if scenes else 2
     some = [learnt[i] for i in range(min(len(learnt), 2000))]
-    anchors = anchors_of(some, held_out.skeleton.flip_indices, body.stride, levels)
+    anchors = anchors_of(some, held_out.skeleton.flip_indices, body.stride)
     laws = [ps.AnchorRLE() if loss == "rle" else ps.AnchorL1(17) for _ in range(2)]
-    model = ps.PointSetModel(body, anchors, laws, held_out.skeleton.oks_sigmas, levels, most=MOST)
+    model = ps.PointSetModel(body, anchors, laws, held_out.skeleton.oks_sigmas, levels=1, most=MOST)
     height, width = some[0].image.shape[:2]
     shown = SceneTransform((height, width), AUGMENT)
     seconds = train(model.train(), SceneItems(learnt, shown, seed), max(steps, 2), batch_size, rate=1e-3)
